@@ -1,0 +1,58 @@
+//! The network plugins a cell can run with.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::suggest::UnknownValue;
+
+/// A container network interface (CNI) choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cni {
+    /// A Linux bridge on each node, joined by routes between the nodes.
+    Bridge,
+    /// A point-to-point link for each pod, joined by routes between the nodes.
+    Ptp,
+    /// Nothing: the user installs one; nodes stay NotReady until then.
+    None,
+}
+
+impl Cni {
+    /// Every choice, in the order help shows.
+    pub const ALL: [Self; 3] = [Self::Bridge, Self::Ptp, Self::None];
+
+    /// The name in configuration, flags and reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bridge => "bridge",
+            Self::Ptp => "ptp",
+            Self::None => "none",
+        }
+    }
+
+    /// Whether kcluster itself lays routes between the nodes' pod subnets.
+    #[must_use]
+    pub fn wants_routes(self) -> bool {
+        matches!(self, Self::Bridge | Self::Ptp)
+    }
+}
+
+impl fmt::Display for Cni {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Cni {
+    type Err = UnknownValue;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|cni| cni.as_str() == text)
+            .ok_or_else(|| UnknownValue::new("CNI", text, Self::ALL.map(Self::as_str)))
+    }
+}

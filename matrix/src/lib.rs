@@ -1,0 +1,25 @@
+//! The pure core of kcluster: what a cell is, what is planned, what happened.
+//!
+//! Nothing in here does I/O, knows the time or can fail for a reason outside the
+//! process: the executors (`kcluster-images`, `kcluster-cluster`, `kcluster-e2e`)
+//! bring those in, and share only the types below.
+
+pub mod arch;
+pub mod cell;
+pub mod cluster;
+pub mod cni;
+pub mod event;
+pub mod exit;
+pub mod name;
+pub mod outcome;
+pub mod suggest;
+pub mod version;
+
+pub use arch::Arch;
+pub use cell::{Cell, CellId, Emulation};
+pub use cluster::{ClusterSpec, Egress, NodePlan, ProxyMode, Role};
+pub use cni::Cni;
+pub use event::{Event, EventKind, Sink, Step};
+pub use name::ClusterName;
+pub use outcome::{Case, Outcome, Suite};
+pub use version::{KubeVersion, VersionRequest};

@@ -1,0 +1,83 @@
+//! What is on the engine, as Docker's own client tells it: a second witness beside
+//! kcluster's.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// Runs Docker's client and returns what it printed.
+///
+/// # Errors
+/// When it cannot be started or fails.
+pub fn docker(args: &[&str]) -> Result<String> {
+    let output = Command::new("docker")
+        .args(args)
+        .output()
+        .context("failed to start docker's client")?;
+    if !output.status.success() {
+        bail!(
+            "docker {} failed: {}",
+            args.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// All that could leak from a cluster, on the engine and on its host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inventory {
+    /// Container ids, running or not.
+    pub containers: BTreeSet<String>,
+    /// Network ids.
+    pub networks: BTreeSet<String>,
+    /// Volume names.
+    pub volumes: BTreeSet<String>,
+    /// Image ids.
+    pub images: BTreeSet<String>,
+    /// Mount points of this machine.
+    pub mounts: BTreeSet<String>,
+}
+
+impl Inventory {
+    /// What is there now.
+    ///
+    /// # Errors
+    /// When the engine or /proc cannot be asked.
+    pub fn take() -> Result<Self> {
+        let list = |args: &[&str]| -> Result<BTreeSet<String>> {
+            Ok(docker(args)?.lines().map(str::to_owned).collect())
+        };
+        let mounts = fs_err::read_to_string("/proc/self/mounts")?;
+        Ok(Self {
+            containers: list(&["ps", "--all", "--quiet", "--no-trunc"])?,
+            networks: list(&["network", "ls", "--quiet", "--no-trunc"])?,
+            volumes: list(&["volume", "ls", "--quiet"])?,
+            images: list(&["image", "ls", "--quiet", "--no-trunc"])?,
+            mounts: mounts
+                .lines()
+                .filter_map(|line| line.split(' ').nth(1))
+                .map(str::to_owned)
+                .collect(),
+        })
+    }
+
+    /// What is here and was not in `before`, in words; empty when nothing leaked.
+    #[must_use]
+    pub fn leaked_since(&self, before: &Self) -> Vec<String> {
+        let kinds = [
+            ("container", &self.containers, &before.containers),
+            ("network", &self.networks, &before.networks),
+            ("volume", &self.volumes, &before.volumes),
+            ("image", &self.images, &before.images),
+            ("mount", &self.mounts, &before.mounts),
+        ];
+        kinds
+            .into_iter()
+            .flat_map(|(kind, now, then)| {
+                now.difference(then).map(move |it| format!("{kind} {it}"))
+            })
+            .collect()
+    }
+}

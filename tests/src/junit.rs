@@ -1,0 +1,63 @@
+//! JUnit files as another reader sees them: PyPI's `junitparser`.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// What a JUnit file says in sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+pub struct JunitTotals {
+    /// All cases.
+    pub tests: usize,
+    /// Failed cases.
+    pub failures: usize,
+    /// Cases that could not be judged.
+    pub errors: usize,
+    /// Cases not run.
+    pub skipped: usize,
+}
+
+const READER: &str = r#"
+import json, sys
+from junitparser import JUnitXml, TestSuite, Failure, Error, Skipped
+xml = JUnitXml.fromfile(sys.argv[1])
+suites = [xml] if isinstance(xml, TestSuite) else list(xml)
+wanted = sys.argv[2]
+cases = [case for suite in suites if wanted in suite.name for case in suite]
+count = lambda kind: sum(1 for case in cases if any(isinstance(r, kind) for r in case.result))
+print(json.dumps({"tests": len(cases), "failures": count(Failure), "errors": count(Error), "skipped": count(Skipped)}))
+"#;
+
+/// Reads the suites whose name contains `suite` with `junitparser`, which is installed
+/// into a virtual environment below `folder` first.
+///
+/// # Errors
+/// When Python or the package cannot be had, or the file cannot be read.
+pub fn junit_totals(folder: &Path, file: &Path, suite: &str) -> Result<JunitTotals> {
+    let environment = folder.join("junitparser");
+    let python = environment.join("bin/python");
+    if !python.exists() {
+        let environment = environment.display().to_string();
+        run(Command::new("python3").args(["-m", "venv", &environment]))?;
+        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "junitparser==5.0.3"]))?;
+    }
+    let output = run(Command::new(&python)
+        .args(["-c", READER])
+        .arg(file)
+        .arg(suite))?;
+    serde_json::from_str(&output).with_context(|| format!("junitparser printed {output}"))
+}
+
+fn run(command: &mut Command) -> Result<String> {
+    let output = command
+        .output()
+        .with_context(|| format!("failed to start {command:?}"))?;
+    if !output.status.success() {
+        bail!(
+            "{command:?} failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}

@@ -1,0 +1,28 @@
+//! Helpers of the tests that drive the built binary: run it, ask the engine what is
+//! there, and clean up whatever happens.
+//!
+//! Tests with real clusters need an engine and a node image; `cargo xtask test` sets
+//! both up and says so with `KCLUSTER_TESTS=all`. Without it they are skipped aloud.
+
+#![expect(
+    clippy::print_stderr,
+    reason = "tests tell why they skip and how long they took"
+)]
+
+mod engine;
+mod junit;
+mod kcluster;
+
+pub use engine::{Inventory, docker};
+pub use junit::{JunitTotals, junit_totals};
+pub use kcluster::{Kcluster, Output};
+
+/// Whether tests with real clusters are to run; says so when not.
+#[must_use]
+pub fn real_clusters(test: &str) -> bool {
+    let wanted = std::env::var("KCLUSTER_TESTS").is_ok_and(|tests| tests == "all");
+    if !wanted {
+        eprintln!("SKIPPED {test}: needs an engine and a node image; `cargo xtask test` runs it");
+    }
+    wanted
+}

@@ -1,0 +1,53 @@
+//! `cargo xtask`: everything a newcomer, a developer or CI runs on this repository.
+
+#![expect(
+    clippy::print_stderr,
+    reason = "a tool for developers talks to its terminal"
+)]
+
+mod bench;
+mod demo;
+mod run;
+mod setup;
+mod suites;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+/// Set-up, demo, tests and benchmarks of kcluster.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring the machine to where everything else works: engine, tools, node image
+    Setup,
+    /// Set up what is missing, boot a cell, run a conformance smoke, leave nothing behind
+    Demo,
+    /// Set up what is missing and pass all tests, or run one of the long suites
+    Test {
+        /// A long suite, whose result is recorded in docs/suites.md; all suites that
+        /// CI runs when left out
+        suite: Option<suites::Suite>,
+    },
+    /// Measure boots and write docs/benchmarks.md
+    Bench {
+        /// How often each figure is taken
+        #[arg(long, default_value_t = 5)]
+        runs: u32,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Args::parse().command {
+        Command::Setup => setup::run(),
+        Command::Demo => demo::run(),
+        Command::Test { suite: None } => test::run(),
+        Command::Test { suite: Some(suite) } => suites::run(suite),
+        Command::Bench { runs } => bench::run(runs),
+    }
+}

@@ -1,0 +1,82 @@
+//! Suites that are too long for CI: run by hand, recorded by the command itself.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use jiff::Zoned;
+
+use crate::run::{build, cargo, root, status};
+use crate::setup;
+
+/// A long suite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Suite {
+    /// `up` and `e2e` killed at 20 random moments, then nothing may be left
+    Faults,
+    /// Kubernetes 1.34 and 1.37 boot and pass the smoke
+    Versions,
+}
+
+impl Suite {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Faults => "faults",
+            Self::Versions => "versions",
+        }
+    }
+}
+
+/// Runs a suite and records how it ended.
+pub(crate) fn run(suite: Suite) -> Result<()> {
+    build()?;
+    setup::run()?;
+    let (code, took) = status(
+        cargo()
+            .args([
+                "test",
+                "--locked",
+                "--package",
+                "kcluster-tests",
+                "--test",
+                suite.name(),
+            ])
+            .args(["--", "--test-threads=1", "--nocapture", "--include-ignored"])
+            .env("KCLUSTER_TESTS", "all"),
+    )?;
+    let passed = code == 0;
+    let date = Zoned::now().strftime("%Y-%m-%d %H:%M %Z").to_string();
+    let line = format!(
+        "| {} | {date} | {} | {:.0} s |",
+        suite.name(),
+        if passed { "passed" } else { "FAILED" },
+        took.as_secs_f64()
+    );
+    record(suite.name(), &line)?;
+    if !passed {
+        bail!("suite {} failed with exit code {code}", suite.name());
+    }
+    Ok(())
+}
+
+const HEAD: &str = "# Long suites\n\nWritten by `cargo xtask test NAME`; one line per suite, its last run.\n\n\
+| suite | when | result | duration |\n|---|---|---|---|\n";
+
+/// Replaces the suite's line and keeps the others'.
+fn record(name: &str, line: &str) -> Result<()> {
+    let path = root().join("docs/suites.md");
+    let old = if path.exists() {
+        fs_err::read_to_string(&path)?
+    } else {
+        HEAD.to_owned()
+    };
+    let mut text = String::new();
+    let mine = format!("| {name} |");
+    for kept in old.lines().filter(|kept| !kept.starts_with(&mine)) {
+        writeln!(text, "{kept}").context("failed to write to memory")?;
+    }
+    text.push_str(line);
+    text.push('\n');
+    fs_err::write(&path, text)?;
+    Ok(())
+}

@@ -1,10 +1,5 @@
 //! Other Kubernetes versions boot and pass the smoke.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking and tells its timings"
-)]
-
 use kcluster_tests::{Kcluster, junit_totals, real_clusters};
 
 #[test]

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+func setUpFirewall(n *node) error {
+	all, err := interfaces()
+	if err != nil {
+		return err
+	}
+	up, err := uplinks(all, n.config.Address)
+	if err != nil {
+		return err
+	}
+	return n.reaper.run([]string{"nft", "-f", "-"}, firewall(n.config, up))
+}
+
+// What is not allowed is rejected, not dropped: the client gets "no route to
+// host" at once instead of a timeout, so a test that asks for the outside or
+// for a service nobody serves ends soon and says why.
+const refuse = "reject with icmpx type admin-prohibited"
+
+// untranslated is what becomes of a packet for a service nobody translated.
+const untranslated = refuse
+
+// firewall renders the node's own table; nothing of the engine's or of
+// kube-proxy's is touched. The chains come after every destination was
+// translated (priority -100), so an address of the service range that is
+// still seen on its way out has no translation: kube-proxy is not there yet,
+// or has no such service. It must not leave by the default route.
+//
+// A refused packet never gets into the connection table, so the client's next
+// attempt is translated if kube-proxy came meanwhile.
+//
+// Replies are always let out, which keeps published ports working, from the
+// host and from elsewhere.
+func firewall(c *nodeConfig, uplinks []string) string {
+	ways := quoted(uplinks)
+	rules := []string{
+		fmt.Sprintf("oifname != { %s } accept", ways),
+		fmt.Sprintf("ip daddr %s %s", c.ServiceSubnet, untranslated),
+	}
+	if c.Egress == egressClosed {
+		rules = append(rules,
+			"ct state established,related accept",
+			fmt.Sprintf("ip daddr { %s } accept", joined(distinct(c.ClusterSubnet, c.PodSubnet))),
+			// Neighbour discovery and its kin stay on the link.
+			"ip6 daddr { fe80::/10, ff02::/16 } accept",
+			refuse,
+		)
+	}
+	var b strings.Builder
+	// Adding first makes the deletion work the first time too; all of it is
+	// one transaction.
+	b.WriteString("add table inet kcluster\ndelete table inet kcluster\ntable inet kcluster {\n")
+	chain(&b, "egress", "", rules)
+	for _, hook := range []string{"output", "forward"} {
+		chain(&b, hook, "type filter hook "+hook+" priority 0; policy accept;", []string{"jump egress"})
+	}
+	chain(&b, "postrouting", "type nat hook postrouting priority 100; policy accept;", []string{
+		fmt.Sprintf("ip saddr %s oifname { %s } ip daddr != { %s } masquerade", c.PodSubnet, ways, joined(distinct(knowsPods(c)...))),
+	})
+	b.WriteString("}\n")
+	return b.String()
+}
+
+// knowsPods is who can answer a pod by its own address: pods and nodes. The
+// rest of the cluster's subnet, the gateway above all, has no route to pods
+// and sees the node's address instead.
+func knowsPods(c *nodeConfig) []netip.Prefix {
+	all := []netip.Prefix{c.PodSubnet}
+	for _, n := range c.Nodes {
+		all = append(all, netip.PrefixFrom(n.Address, n.Address.BitLen()))
+	}
+	return all
+}
+
+func chain(b *strings.Builder, name, head string, rules []string) {
+	fmt.Fprintf(b, "\tchain %s {\n", name)
+	if head != "" {
+		fmt.Fprintf(b, "\t\t%s\n", head)
+	}
+	for _, r := range rules {
+		fmt.Fprintf(b, "\t\t%s\n", r)
+	}
+	b.WriteString("\t}\n")
+}
+
+// distinct drops a subnet that another one holds: nft refuses a set with
+// overlapping intervals.
+func distinct(all ...netip.Prefix) []netip.Prefix {
+	var kept []netip.Prefix
+	for i, p := range all {
+		held := false
+		for k, q := range all {
+			wider := q.Bits() < p.Bits() || (q.Bits() == p.Bits() && k < i)
+			held = held || (k != i && wider && q.Overlaps(p))
+		}
+		if !held {
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
+
+func joined(all []netip.Prefix) string {
+	texts := make([]string, len(all))
+	for i, p := range all {
+		texts[i] = p.Masked().String()
+		if p.IsSingleIP() {
+			texts[i] = p.Addr().String()
+		}
+	}
+	return strings.Join(texts, ", ")
+}
+
+func quoted(names []string) string {
+	texts := make([]string, len(names))
+	for i, n := range names {
+		texts[i] = `"` + n + `"`
+	}
+	return strings.Join(texts, ", ")
+}

@@ -1,0 +1,3 @@
+module kcluster.dev/components/busybox
+
+go 1.26

@@ -1,0 +1,3 @@
+module kcluster.dev/components/pause
+
+go 1.26

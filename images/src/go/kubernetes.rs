@@ -1,0 +1,288 @@
+//! Kubernetes as Go modules: one module of our own that requires `k8s.io/kubernetes`.
+//!
+//! Upstream's main module replaces its staging modules (`k8s.io/api` and so on) by folders.
+//! The module proxy has each of them under the version 0.x of the same release, so the same
+//! replacements by version give the same sources, all checked by the checksum database.
+
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use kcluster_matrix::{Arch, KubeVersion};
+
+use super::components::{files, write_sources};
+use super::toolchain::{Build, Module, Test};
+use crate::builder::Builder;
+use crate::cache::Entry;
+use crate::error::{Error, Result};
+use crate::recipe::Recipe;
+
+const MODULE: &str = "k8s.io/kubernetes";
+
+/// Never built; keeps in `go.mod` what is built by its import path.
+const DEPS: &str = "//go:build never
+
+package main
+
+import (
+	_ \"github.com/onsi/ginkgo/v2/ginkgo\"
+	_ \"k8s.io/kubernetes/test/e2e\"
+	_ \"k8s.io/kubernetes/test/images/agnhost\"
+)
+";
+
+/// What is built of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Product {
+    /// All of Kubernetes' commands in one binary.
+    Commands,
+    /// The end-to-end tests.
+    E2eTest,
+    /// Their runner, of the version they are written for.
+    Ginkgo,
+    /// The program that most of them run in pods.
+    Agnhost,
+}
+
+impl Product {
+    /// The name of its binary.
+    pub(crate) fn binary(self) -> &'static str {
+        match self {
+            Self::Commands => "kubernetes",
+            Self::E2eTest => "e2e.test",
+            Self::Ginkgo => "ginkgo",
+            Self::Agnhost => "agnhost",
+        }
+    }
+
+    fn package(self) -> (&'static str, Test) {
+        match self {
+            Self::Commands => (".", Test::Program),
+            Self::E2eTest => ("k8s.io/kubernetes/test/e2e", Test::Tests),
+            Self::Ginkgo => ("github.com/onsi/ginkgo/v2/ginkgo", Test::Program),
+            Self::Agnhost => ("k8s.io/kubernetes/test/images/agnhost", Test::Program),
+        }
+    }
+}
+
+/// A version of Kubernetes whose sources are in Go's cache.
+pub(crate) struct KubernetesModule {
+    version: KubeVersion,
+    /// Upstream's sources, read-only.
+    pub(crate) sources: PathBuf,
+    /// Our module around them.
+    module: Entry,
+}
+
+impl KubernetesModule {
+    /// Fetches the sources and writes the module around them.
+    pub(crate) async fn prepare(builder: &Builder, version: &KubeVersion) -> Result<Self> {
+        let go = builder.go().await?;
+        let Module {
+            dir: sources,
+            go_mod,
+        } = go
+            .download(MODULE, &version.to_string(), builder.cache.root())
+            .await?;
+        let recipe = files("kubernetes")
+            .fold(
+                Recipe::new("kubernetes-module", 1),
+                |recipe, (path, content)| recipe.with(path, content),
+            )
+            .with("deps", DEPS)
+            .with("go", &go.version)
+            .with("version", version.to_string());
+        let what = format!("modules of Kubernetes {version}");
+        let module = builder
+            .cache
+            .get(
+                ("kubernetes-module", &recipe.key()),
+                &what,
+                &*builder.sink,
+                async |dir: PathBuf| {
+                    write_sources("kubernetes", &dir)?;
+                    fs::write(dir.join("deps.go"), DEPS)?;
+                    let upstream = fs::read_to_string(&go_mod)?;
+                    fs::write(dir.join("go.mod"), go_mod_around(&upstream, version)?)?;
+                    go.tidy(&dir).await
+                },
+            )
+            .await?;
+        Ok(Self {
+            version: version.clone(),
+            sources,
+            module,
+        })
+    }
+
+    /// Builds something of it; the binary lies in the entry under its name.
+    pub(crate) async fn build(
+        &self,
+        builder: &Builder,
+        product: Product,
+        arch: Arch,
+    ) -> Result<PathBuf> {
+        self.entry(builder, product, arch)
+            .await
+            .map(|entry| entry.path(product.binary()))
+    }
+
+    pub(crate) async fn entry(
+        &self,
+        builder: &Builder,
+        product: Product,
+        arch: Arch,
+    ) -> Result<Entry> {
+        let go = builder.go().await?;
+        let (package, kind) = product.package();
+        let ldflags = ldflags(&self.version);
+        let module: &Path = &self.module.path("");
+        let recipe = Recipe::new("kubernetes", 1)
+            .with("go.mod", fs::read(module.join("go.mod"))?)
+            .with("go.sum", fs::read(module.join("go.sum"))?)
+            .with("main.go", fs::read(module.join("main.go"))?)
+            .with("package", package)
+            .with("ldflags", &ldflags)
+            .with("go", &go.version)
+            .with("arch", arch.as_str());
+        let what = format!("{} {} ({arch})", product.binary(), self.version);
+        builder
+            .cache
+            .get(
+                ("kubernetes", &recipe.key()),
+                &what,
+                &*builder.sink,
+                async |dir: PathBuf| {
+                    let _slot = builder.slot().await;
+                    let build = Build {
+                        package,
+                        kind,
+                        arch,
+                        tags: &[],
+                        ldflags: &ldflags,
+                    };
+                    go.build(&build, module, &dir.join(product.binary())).await
+                },
+            )
+            .await
+    }
+}
+
+/// Upstream's own release stamps; kubeadm, kubectl and the API server report and compare them.
+fn ldflags(version: &KubeVersion) -> String {
+    let stamp = "k8s.io/component-base/version";
+    format!(
+        "-s -w -X {stamp}.gitVersion={version} -X {stamp}.gitMajor={} -X {stamp}.gitMinor={} -X {stamp}.gitTreeState=clean",
+        version.major(),
+        version.minor(),
+    )
+}
+
+/// A `go.mod` that requires that version and replaces its staging modules as it does itself.
+fn go_mod_around(upstream: &str, version: &KubeVersion) -> Result<String> {
+    let staging: Vec<&str> = upstream
+        .lines()
+        .filter_map(|line| line.trim().trim_start_matches("replace ").split_once("=>"))
+        .filter(|(_, target)| target.trim().starts_with("./staging/"))
+        .filter_map(|(module, _)| module.split_whitespace().next())
+        .collect();
+    let language = upstream.lines().find(|line| line.starts_with("go "));
+    let (Some(language), false) = (language, staging.is_empty()) else {
+        return Err(Error::malformed(
+            format!("go.mod of Kubernetes {version}"),
+            "it names no Go version or replaces no staging module",
+        ));
+    };
+    let mut text = format!("module kcluster.dev/components/kubernetes\n\n{language}\n\n");
+    for line in godebug(upstream) {
+        text.push_str(&format!("godebug {line}\n"));
+    }
+    text.push_str(&format!("\nrequire {MODULE} {version}\n\nreplace (\n"));
+    for module in staging {
+        text.push_str(&format!("\t{module} => {module} {}\n", version.staging()));
+    }
+    text.push_str(")\n");
+    Ok(text)
+}
+
+/// The settings of all `godebug` lines and blocks.
+fn godebug(go_mod: &str) -> Vec<&str> {
+    let mut inside = false;
+    let mut settings = Vec::new();
+    for line in go_mod.lines().map(str::trim) {
+        match line {
+            "godebug (" => inside = true,
+            ")" => inside = false,
+            _ if inside && !line.is_empty() && !line.starts_with("//") => settings.push(line),
+            _ => settings.extend(line.strip_prefix("godebug ")),
+        }
+    }
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UPSTREAM: &str = "module k8s.io/kubernetes
+
+go 1.26.0
+
+godebug default=go1.26
+
+godebug (
+	// why
+	winsymlink=0
+)
+
+require (
+	k8s.io/api v0.0.0
+)
+
+replace (
+	k8s.io/api => ./staging/src/k8s.io/api
+	k8s.io/kubectl v0.0.0 => ./staging/src/k8s.io/kubectl
+	example.com/other => example.com/fork v1.0.0
+)
+";
+
+    #[test]
+    fn the_module_follows_upstreams() {
+        let version = "1.36.3".parse().unwrap();
+        let text = go_mod_around(UPSTREAM, &version).unwrap();
+        assert_eq!(
+            text,
+            "module kcluster.dev/components/kubernetes
+
+go 1.26.0
+
+godebug default=go1.26
+godebug winsymlink=0
+
+require k8s.io/kubernetes v1.36.3
+
+replace (
+	k8s.io/api => k8s.io/api v0.36.3
+	k8s.io/kubectl => k8s.io/kubectl v0.36.3
+)
+"
+        );
+    }
+
+    #[test]
+    fn a_go_mod_without_staging_modules_is_refused() {
+        let version = "1.36.3".parse().unwrap();
+        let error = go_mod_around("module x\n\ngo 1.26\n", &version)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("go.mod of Kubernetes v1.36.3"), "{error}");
+    }
+
+    #[test]
+    fn binaries_are_stamped_with_their_release() {
+        let flags = ldflags(&"1.36.3".parse().unwrap());
+        assert!(
+            flags.contains("gitVersion=v1.36.3 ") && flags.contains("gitMinor=36 "),
+            "{flags}"
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! The host's Go toolchain, and what is built with it.
+
+mod components;
+mod kubernetes;
+mod toolchain;
+
+pub(crate) use components::{Component, components_digest, embedded_digest, module_version};
+pub(crate) use kubernetes::{KubernetesModule, Product};
+pub(crate) use toolchain::Go;

@@ -1,0 +1,27 @@
+//! What a node is made of: where Kubernetes comes from, how it is built, which Debian packages
+//! and images go into a node, and how all of it becomes one image.
+//!
+//! Nothing here talks to a container engine, and nothing that is fetched is run, but for the
+//! programs of this very machine that are built from checked sources.
+
+mod builder;
+mod cache;
+mod catalogue;
+mod command;
+mod debian;
+mod error;
+mod go;
+mod node;
+mod oci;
+mod recipe;
+mod source;
+mod tree;
+
+pub use builder::{Builder, Settings, host_arch};
+pub use cache::{Cache, Listed, Pruned};
+pub use catalogue::{default_version, known_versions};
+pub use command::CommandFailed;
+pub use error::{Error, Result};
+pub use node::{NodeImage, NodeImageRequest};
+pub use oci::ImageArchive;
+pub use source::{Download, HostTools, Source};

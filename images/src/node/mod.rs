@@ -1,0 +1,183 @@
+//! The node image: everything a node needs, so that its boot fetches and unpacks nothing.
+//!
+//! Its layers, the lowest first: Debian's packages, the plumbing and our own first process
+//! (the same for all versions of Kubernetes), Kubernetes with all images that kubeadm asks for,
+//! and for tests the images that they run.
+
+mod bare;
+mod e2e;
+mod fixtures;
+mod kube;
+mod standins;
+mod store;
+
+use std::collections::BTreeMap;
+
+use kcluster_matrix::{Arch, KubeVersion};
+use serde_json::json;
+
+use crate::builder::Builder;
+use crate::catalogue::Catalogue;
+use crate::debian::PackageSet;
+use crate::error::Result;
+use crate::go::embedded_digest;
+use crate::oci::{ImageArchive, ImageConfig, Layer, image};
+use crate::recipe::{Key, Recipe};
+use crate::source::Source;
+use crate::tree::Tree;
+
+/// To be raised when the code here makes another image of the same parts.
+const REVISION: u32 = 2;
+
+/// Where programs are looked for in nodes and in the images made here.
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Which node image is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeImageRequest {
+    /// Where Kubernetes comes from.
+    pub source: Source,
+    /// Its version.
+    pub version: KubeVersion,
+    /// The nodes' architecture.
+    pub arch: Arch,
+    /// Whether the images that tests run are inside.
+    pub e2e: bool,
+}
+
+/// A node image that is complete.
+#[derive(Debug, Clone)]
+pub struct NodeImage {
+    /// Its name and tag.
+    pub reference: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// References of the images inside.
+    pub contains: Vec<String>,
+    /// Its bytes.
+    pub archive: ImageArchive,
+    _in_use: Vec<crate::cache::Entry>,
+}
+
+impl NodeImageRequest {
+    /// The image's name. It follows from what was asked for and from this program alone, so an
+    /// engine can be asked for it before anything is built.
+    ///
+    /// # Errors
+    /// When a source folder cannot be read.
+    pub fn reference(&self) -> Result<String> {
+        let variant = if self.e2e { "-e2e" } else { "" };
+        // `+` may be in a version, but not in a tag.
+        let version = self.version.to_string().replace('+', "_");
+        Ok(format!(
+            "kcluster/node:{version}-{}{variant}-{}",
+            self.arch,
+            self.recipe()?.short()
+        ))
+    }
+
+    /// The image's labels.
+    #[must_use]
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        [
+            ("dev.kcluster.image", "node".to_owned()),
+            ("dev.kcluster.kubernetes", self.version.to_string()),
+            ("dev.kcluster.arch", self.arch.to_string()),
+            ("dev.kcluster.e2e", self.e2e.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+
+    fn recipe(&self) -> Result<Key> {
+        let sets = ["node", "kube-proxy", "agnhost", "busybox", "nginx"]
+            .map(|name| package_set(name, self.arch).recipe().to_string());
+        let recipe = Recipe::new("node-image", REVISION)
+            .with("components", embedded_digest().as_str())
+            .with("containerd-config", kube::CONTAINERD_CONFIG)
+            .with_all("packages", sets)
+            .with_all("fixtures", fixtures::texts())
+            .with("version", self.version.to_string())
+            .with("arch", self.arch.as_str())
+            .with("e2e", self.e2e.to_string());
+        Ok(self.source.identify(recipe)?.key())
+    }
+}
+
+fn package_set(name: &'static str, arch: Arch) -> PackageSet<'static> {
+    PackageSet {
+        name,
+        packages: Catalogue::get().packages(name),
+        arch,
+    }
+}
+
+impl Builder {
+    /// Builds what is asked for, or finds it in the cache.
+    ///
+    /// # Errors
+    /// When something cannot be built, fetched or written.
+    pub async fn node_image(&self, request: &NodeImageRequest) -> Result<NodeImage> {
+        let NodeImageRequest { arch, .. } = *request;
+        let (rootfs, plumbing, kube) = tokio::try_join!(
+            async { self.packages(&package_set("node", arch)).await },
+            bare::plumbing(self, arch),
+            kube::bake(self, request),
+        )?;
+        let (rootfs, rootfs_entry) = rootfs;
+        let mut contains = kube.references();
+        let mut in_use = vec![rootfs_entry, kube.entry.clone()];
+        in_use.extend(plumbing.entries);
+
+        let mut trees = vec![rootfs, plumbing.tree, kube.tree()?];
+        // A layer of its own, so that images with and without tests share the big one below.
+        let mut top = Tree::default();
+        if request.e2e {
+            let tests = e2e::bake(self, request, &kube).await?;
+            contains.extend(tests.references());
+            in_use.push(tests.entry.clone());
+            top = Tree::from_folder(&tests.folder(), store::PLACE)?;
+        }
+        contains.sort();
+        contains.dedup();
+        let about = json!({
+            "kubernetes": request.version,
+            "arch": arch,
+            "source": request.source.to_string(),
+            "components": kube.components(),
+            "images": contains,
+        });
+        top.text("kcluster/image.json", 0o644, format!("{about:#}\n"));
+        trees.push(top);
+
+        let mut layers = Vec::new();
+        for tree in trees {
+            layers.push(Layer::of(tree).await?);
+        }
+        let (reference, labels) = (request.reference()?, request.labels());
+        let config = ImageConfig {
+            env: vec![
+                PATH.to_owned(),
+                "KUBECONFIG=/etc/kubernetes/admin.conf".to_owned(),
+                "CONTAINERD_NAMESPACE=k8s.io".to_owned(),
+                "container=docker".to_owned(),
+            ],
+            entrypoint: vec!["/usr/local/bin/kcluster-node".to_owned(), "init".to_owned()],
+            working_dir: "/".to_owned(),
+            stop_signal: "SIGTERM".to_owned(),
+            labels: labels.clone(),
+            ..ImageConfig::default()
+        };
+        let archive = image(&reference, arch.as_str(), &config, layers)?;
+        Ok(NodeImage {
+            reference,
+            labels,
+            contains,
+            archive,
+            _in_use: in_use,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,8 @@
+//! OCI layers and images, written as streams.
+
+mod archive;
+mod layer;
+
+pub use archive::ImageArchive;
+pub(crate) use archive::{ImageConfig, image};
+pub(crate) use layer::Layer;

@@ -1,0 +1,89 @@
+//! Kubernetes built from Go modules.
+
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use fs_err as fs;
+use kcluster_matrix::{Arch, KubeVersion};
+
+use super::{Binaries, COMMANDS};
+use crate::builder::Builder;
+use crate::error::Result;
+use crate::go::{KubernetesModule, Product};
+use crate::recipe::Recipe;
+
+pub(super) async fn commands(
+    builder: &Builder,
+    version: &KubeVersion,
+    arch: Arch,
+) -> Result<Binaries> {
+    let module = KubernetesModule::prepare(builder, version).await?;
+    let entry = module.entry(builder, Product::Commands, arch).await?;
+    let binary = entry.path(Product::Commands.binary());
+    Ok(Binaries {
+        files: COMMANDS
+            .iter()
+            .map(|name| ((*name).to_owned(), binary.clone()))
+            .collect(),
+        _entries: vec![entry],
+    })
+}
+
+pub(super) async fn test_programs(
+    builder: &Builder,
+    version: &KubeVersion,
+    arch: Arch,
+) -> Result<Binaries> {
+    let module = KubernetesModule::prepare(builder, version).await?;
+    let mut binaries = Binaries {
+        files: [].into(),
+        _entries: Vec::new(),
+    };
+    for product in [Product::E2eTest, Product::Ginkgo] {
+        let entry = module.entry(builder, product, arch).await?;
+        binaries
+            .files
+            .insert(product.binary().to_owned(), entry.path(product.binary()));
+        binaries._entries.push(entry);
+    }
+    Ok(binaries)
+}
+
+/// A link by that name to the one binary, which goes by the name it is called by.
+pub(super) async fn kubectl(
+    builder: &Builder,
+    version: &KubeVersion,
+    arch: Arch,
+) -> Result<Binaries> {
+    let commands = commands(builder, version, arch).await?;
+    let target = &commands.files["kubectl"];
+    let recipe =
+        Recipe::new("kubectl-link", 1).with("target", target.as_os_str().as_encoded_bytes());
+    let entry = builder
+        .cache
+        .get(
+            ("kubectl", &recipe.key()),
+            &format!("kubectl {version}"),
+            &*builder.sink,
+            async |dir: PathBuf| {
+                let link = dir.join("kubectl");
+                symlink(target, &link).map_err(|error| {
+                    std::io::Error::new(
+                        error.kind(),
+                        format!("failed to link {}: {error}", link.display()),
+                    )
+                })?;
+                Ok(())
+            },
+        )
+        .await?;
+    let link = entry.path("kubectl");
+    // A cache that was pruned in between has the link but not what it leads to.
+    fs::metadata(&link)?;
+    let mut entries = commands._entries;
+    entries.push(entry);
+    Ok(Binaries {
+        files: [("kubectl".to_owned(), link)].into(),
+        _entries: entries,
+    })
+}

@@ -1,0 +1,64 @@
+//! The CNI configuration of plugins that are part of each node.
+
+use ipnet::Ipv4Net;
+use kcluster_matrix::{Cni, ProxyMode};
+use serde_json::{Value, json};
+
+/// Where it goes.
+pub(crate) const PATH: &str = "/etc/cni/net.d/10-kcluster.conflist";
+
+/// The configuration of one node, if the plugin is ours. Nothing masquerades here:
+/// pods talk to each other with their own addresses, and what leaves the cluster is
+/// translated by the node's first process.
+pub(crate) fn conflist(cni: Cni, pods: Ipv4Net, proxy: ProxyMode) -> Option<Value> {
+    let ipam = json!({
+        "type": "host-local",
+        "ranges": [[{ "subnet": pods }]],
+        "routes": [{ "dst": "0.0.0.0/0" }],
+    });
+    let main = match cni {
+        Cni::Bridge => json!({
+            "type": "bridge",
+            "bridge": "cni0",
+            "isGateway": true,
+            "hairpinMode": true,
+            "ipam": ipam,
+        }),
+        Cni::Ptp => json!({ "type": "ptp", "ipam": ipam }),
+        Cni::None => return None,
+    };
+    Some(json!({
+        "cniVersion": "1.0.0",
+        "name": "kcluster",
+        "plugins": [
+            main,
+            {
+                "type": "portmap",
+                "capabilities": { "portMappings": true },
+                "snat": true,
+                // The same rules engine as kube-proxy's, so that one look shows all.
+                "backend": proxy.as_str(),
+            },
+        ],
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pods_get_their_nodes_addresses() {
+        let pods = "10.244.3.0/24".parse().unwrap();
+        for cni in Cni::ALL {
+            let Some(config) = conflist(cni, pods, ProxyMode::Nftables) else {
+                assert!(!cni.wants_routes());
+                continue;
+            };
+            let main = &config["plugins"][0];
+            assert_eq!(main["type"], cni.as_str());
+            assert_eq!(main["ipam"]["ranges"][0][0]["subnet"], "10.244.3.0/24");
+            assert_eq!(config["plugins"][1]["backend"], "nftables");
+        }
+    }
+}

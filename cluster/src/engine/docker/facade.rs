@@ -1,0 +1,156 @@
+//! The engine's verbs, each handed to the file that knows it.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use kcluster_matrix::Arch;
+use tokio::io::AsyncRead;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::DockerEngine;
+use super::errors::Operation;
+use crate::engine::{
+    Engine, EngineError, EngineInfo, ExecOutput, ExecSpec, ImageInfo, Labels, NetworkInfo,
+    NetworkSpec, NodeInfo, NodeSpec, OutputLine, Privilege, VolumeInfo,
+};
+
+impl DockerEngine {
+    pub(super) async fn ask_info(&self) -> Result<EngineInfo, EngineError> {
+        use bollard::models::SystemInfoCgroupVersionEnum as Cgroup;
+        let info = self
+            .docker
+            .info()
+            .await
+            .map_err(self.map(Operation::new("describe", "itself", "")))?;
+        let count = |number: Option<i64>| number.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        Ok(EngineInfo {
+            endpoint: self.endpoint.clone(),
+            version: info.server_version.unwrap_or_default(),
+            arch: info
+                .architecture
+                .as_deref()
+                .and_then(|name| name.parse::<Arch>().ok()),
+            // Engines too old to say know version 1 only.
+            cgroup_version: if info.cgroup_version == Some(Cgroup::_2) {
+                2
+            } else {
+                1
+            },
+            storage: info.driver.unwrap_or_default(),
+            data_root: info.docker_root_dir.unwrap_or_default(),
+            cpus: count(info.ncpu),
+            memory: count(info.mem_total),
+            local: self.local,
+        })
+    }
+}
+
+#[async_trait]
+impl Engine for DockerEngine {
+    async fn info(&self) -> Result<EngineInfo, EngineError> {
+        self.ask_info().await
+    }
+
+    async fn privilege(&self, image: &str, labels: &Labels) -> Result<Privilege, EngineError> {
+        self.ask_privilege(image, labels).await
+    }
+
+    async fn image(&self, reference: &str) -> Result<Option<ImageInfo>, EngineError> {
+        self.find_image(reference).await
+    }
+
+    async fn images(&self, labels: &Labels) -> Result<Vec<ImageInfo>, EngineError> {
+        self.list_images(labels).await
+    }
+
+    async fn load_image(
+        &self,
+        archive: Box<dyn AsyncRead + Send + Unpin>,
+    ) -> Result<(), EngineError> {
+        self.load_archive(archive).await
+    }
+
+    async fn save_images(
+        &self,
+        references: &[String],
+    ) -> Result<Box<dyn AsyncRead + Send + Unpin>, EngineError> {
+        self.save_archive(references).await
+    }
+
+    async fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
+        self.drop_image(reference).await
+    }
+
+    async fn create_network(&self, spec: &NetworkSpec) -> Result<(), EngineError> {
+        self.make_network(spec).await
+    }
+
+    async fn networks(&self, labels: &Labels) -> Result<Vec<NetworkInfo>, EngineError> {
+        self.list_networks(labels).await
+    }
+
+    async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
+        self.drop_network(name).await
+    }
+
+    async fn create_volume(&self, name: &str, labels: &Labels) -> Result<(), EngineError> {
+        self.make_volume(name, labels).await
+    }
+
+    async fn volumes(&self, labels: &Labels) -> Result<Vec<VolumeInfo>, EngineError> {
+        self.list_volumes(labels).await
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+        self.drop_volume(name).await
+    }
+
+    async fn create_node(&self, spec: &NodeSpec) -> Result<(), EngineError> {
+        self.make_node(spec).await
+    }
+
+    async fn copy_in(&self, node: &str, archive: Vec<u8>) -> Result<(), EngineError> {
+        self.upload(node, archive).await
+    }
+
+    async fn copy_out(
+        &self,
+        node: &str,
+        path: &str,
+    ) -> Result<Box<dyn AsyncRead + Send + Unpin>, EngineError> {
+        self.download(node, path).await
+    }
+
+    async fn start_node(&self, node: &str) -> Result<(), EngineError> {
+        self.start(node).await
+    }
+
+    async fn nodes(&self, labels: &Labels) -> Result<Vec<NodeInfo>, EngineError> {
+        self.list_nodes(labels).await
+    }
+
+    async fn remove_node(&self, node: &str) -> Result<(), EngineError> {
+        self.remove(node).await
+    }
+
+    async fn node_logs(&self, node: &str, lines: usize) -> Result<String, EngineError> {
+        self.logs(node, lines).await
+    }
+
+    async fn exec(
+        &self,
+        node: &str,
+        spec: ExecSpec,
+        lines: Option<UnboundedSender<OutputLine>>,
+    ) -> Result<ExecOutput, EngineError> {
+        self.run(node, spec, lines).await
+    }
+
+    async fn exec_interactive(&self, node: &str, spec: ExecSpec) -> Result<i64, EngineError> {
+        self.converse(node, spec).await
+    }
+
+    fn shares_files(&self, path: &Path) -> bool {
+        self.shares_files && path.is_absolute()
+    }
+}

@@ -1,0 +1,256 @@
+//! The verbs of the engine in memory.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::archive;
+use super::state::{carries, failed, missing};
+use super::{Answer, Recorder};
+use crate::engine::lines::Lines;
+use crate::engine::{
+    Engine, EngineError, EngineInfo, ExecOutput, ExecSpec, ImageInfo, Labels, NetworkInfo,
+    NetworkSpec, NodeInfo, NodeSpec, OutputLine, Privilege, Stream, VolumeInfo,
+};
+
+fn words(labels: &Labels) -> String {
+    let pairs: Vec<String> = labels
+        .iter()
+        .map(|(key, value)| format!(" {key}={value}"))
+        .collect();
+    pairs.concat()
+}
+
+fn command(verb: &str, node: &str, spec: &ExecSpec) -> String {
+    format!("{verb} {node} {}", spec.argv.join(" "))
+}
+
+#[async_trait]
+impl Engine for Recorder {
+    async fn info(&self) -> Result<EngineInfo, EngineError> {
+        self.called("info".into())?;
+        Ok(self.info.clone())
+    }
+
+    async fn privilege(&self, image: &str, _labels: &Labels) -> Result<Privilege, EngineError> {
+        self.called(format!("privilege {image}"))?;
+        Ok(self.privilege.clone())
+    }
+
+    async fn image(&self, reference: &str) -> Result<Option<ImageInfo>, EngineError> {
+        self.called(format!("image {reference}"))?;
+        Ok(self.state().image(reference).cloned())
+    }
+
+    async fn images(&self, labels: &Labels) -> Result<Vec<ImageInfo>, EngineError> {
+        self.called(format!("images{}", words(labels)))?;
+        let mut images = self.state().images.clone();
+        images.retain(|image| carries(&image.labels, labels));
+        Ok(images)
+    }
+
+    async fn load_image(
+        &self,
+        mut archive: Box<dyn AsyncRead + Send + Unpin>,
+    ) -> Result<(), EngineError> {
+        self.called("load_image".into())?;
+        let refused = |error: std::io::Error| EngineError::Failed {
+            operation: "load an image archive".into(),
+            reason: error.to_string(),
+        };
+        let mut bytes = Vec::new();
+        archive.read_to_end(&mut bytes).await.map_err(refused)?;
+        let loaded = archive::images(&bytes).map_err(refused)?;
+        let mut state = self.state();
+        for image in loaded {
+            state
+                .images
+                .retain(|other| other.references != image.references);
+            state.images.push(image);
+        }
+        Ok(())
+    }
+
+    async fn save_images(
+        &self,
+        references: &[String],
+    ) -> Result<Box<dyn AsyncRead + Send + Unpin>, EngineError> {
+        self.called(format!("save_images {}", references.join(" ")))?;
+        let state = self.state();
+        for name in references {
+            if state.image(name).is_none() {
+                return Err(missing("image", name));
+            }
+        }
+        let list = serde_json::json!([{ "Config": "config.json", "RepoTags": references }]);
+        let list = list.to_string();
+        let files = [("manifest.json", list.as_bytes()), ("config.json", b"{}")];
+        let saved = archive::of(files.into_iter())
+            .map_err(|error| failed("save image", &references.join(" "), &error.to_string()))?;
+        Ok(Box::new(Cursor::new(saved)))
+    }
+
+    async fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
+        self.called(format!("remove_image {reference}"))?;
+        self.state().remove_image(reference)
+    }
+
+    async fn create_network(&self, spec: &NetworkSpec) -> Result<(), EngineError> {
+        self.called(format!("create_network {} {}", spec.name, spec.subnet))?;
+        self.state().create_network(spec)
+    }
+
+    async fn networks(&self, labels: &Labels) -> Result<Vec<NetworkInfo>, EngineError> {
+        self.called(format!("networks{}", words(labels)))?;
+        let state = self.state();
+        let found = state
+            .networks
+            .values()
+            .filter(|network| carries(&network.labels, labels));
+        Ok(found
+            .map(|network| NetworkInfo {
+                name: network.name.clone(),
+                subnets: vec![network.subnet],
+                labels: network.labels.clone(),
+            })
+            .collect())
+    }
+
+    async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
+        self.called(format!("remove_network {name}"))?;
+        self.state().remove_network(name)
+    }
+
+    async fn create_volume(&self, name: &str, labels: &Labels) -> Result<(), EngineError> {
+        self.called(format!("create_volume {name}"))?;
+        self.state().create_volume(name, labels)
+    }
+
+    async fn volumes(&self, labels: &Labels) -> Result<Vec<VolumeInfo>, EngineError> {
+        self.called(format!("volumes{}", words(labels)))?;
+        let state = self.state();
+        let found = state.volumes.iter().filter(|(_, own)| carries(own, labels));
+        Ok(found
+            .map(|(name, own)| VolumeInfo {
+                name: name.clone(),
+                labels: own.clone(),
+            })
+            .collect())
+    }
+
+    async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+        self.called(format!("remove_volume {name}"))?;
+        self.state().remove_volume(name)
+    }
+
+    async fn create_node(&self, spec: &NodeSpec) -> Result<(), EngineError> {
+        self.called(format!("create_node {}", spec.name))?;
+        self.state().create_node(spec)
+    }
+
+    async fn copy_in(&self, node: &str, archive: Vec<u8>) -> Result<(), EngineError> {
+        let refused =
+            |error: std::io::Error| failed("copy files into node", node, &error.to_string());
+        let files = archive::files(&archive).map_err(refused)?;
+        let paths: Vec<&str> = files.keys().map(String::as_str).collect();
+        self.called(format!("copy_in {node} {}", paths.join(" ")))?;
+        let mut state = self.state();
+        state.node(node)?;
+        state
+            .files
+            .entry(node.to_owned())
+            .or_default()
+            .extend(files);
+        Ok(())
+    }
+
+    async fn copy_out(
+        &self,
+        node: &str,
+        path: &str,
+    ) -> Result<Box<dyn AsyncRead + Send + Unpin>, EngineError> {
+        self.called(format!("copy_out {node} {path}"))?;
+        let state = self.state();
+        state.node(node)?;
+        let wanted = Path::new(archive::plain(path));
+        // Names in the archive begin with the last part of the path, as the engine's do.
+        let parent = wanted.parent().unwrap_or(Path::new(""));
+        let mut found = Vec::new();
+        for (path, bytes) in state.files.get(node).into_iter().flatten() {
+            let path = Path::new(path);
+            if path.starts_with(wanted)
+                && let Ok(Some(name)) = path.strip_prefix(parent).map(Path::to_str)
+            {
+                found.push((name, bytes.as_slice()));
+            }
+        }
+        if found.is_empty() {
+            return Err(missing("file", &format!("{node}:{path}")));
+        }
+        let packed = archive::of(found.into_iter())
+            .map_err(|error| failed("copy files out of node", node, &error.to_string()))?;
+        Ok(Box::new(Cursor::new(packed)))
+    }
+
+    async fn start_node(&self, node: &str) -> Result<(), EngineError> {
+        self.called(format!("start_node {node}"))?;
+        self.state().start_node(node)
+    }
+
+    async fn nodes(&self, labels: &Labels) -> Result<Vec<NodeInfo>, EngineError> {
+        self.called(format!("nodes{}", words(labels)))?;
+        Ok(self.state().list_nodes(labels))
+    }
+
+    async fn remove_node(&self, node: &str) -> Result<(), EngineError> {
+        self.called(format!("remove_node {node}"))?;
+        self.state().nodes.remove(node);
+        Ok(())
+    }
+
+    async fn node_logs(&self, node: &str, lines: usize) -> Result<String, EngineError> {
+        self.called(format!("node_logs {node} {lines}"))?;
+        self.state().node(node)?;
+        Ok(String::new())
+    }
+
+    async fn exec(
+        &self,
+        node: &str,
+        spec: ExecSpec,
+        lines: Option<UnboundedSender<OutputLine>>,
+    ) -> Result<ExecOutput, EngineError> {
+        self.called(command("exec", node, &spec))?;
+        self.state().running(node)?;
+        match self.answer(node, &spec) {
+            Answer::Output(output) => {
+                for (stream, text) in [(Stream::Out, &output.stdout), (Stream::Err, &output.stderr)]
+                {
+                    let mut told = Lines::new(stream, lines.clone());
+                    told.push(text.as_bytes());
+                    told.finish();
+                }
+                Ok(output)
+            }
+            Answer::Fail(error) => Err(error),
+            Answer::Hang => std::future::pending().await,
+        }
+    }
+
+    async fn exec_interactive(&self, node: &str, spec: ExecSpec) -> Result<i64, EngineError> {
+        self.called(command("exec_interactive", node, &spec))?;
+        self.state().running(node)?;
+        match self.answer(node, &spec) {
+            Answer::Output(output) => Ok(output.code),
+            Answer::Fail(error) => Err(error),
+            Answer::Hang => std::future::pending().await,
+        }
+    }
+
+    fn shares_files(&self, path: &Path) -> bool {
+        self.shares_files && path.is_absolute()
+    }
+}

@@ -1,0 +1,102 @@
+//! The cluster as kubeadm sees it: addresses, control plane and etcd.
+
+use std::collections::BTreeMap;
+
+use kcluster_matrix::ClusterSpec;
+use serde_json::{Value, json};
+
+use super::{Inputs, arguments};
+
+/// `ClusterConfiguration`.
+pub(super) fn configuration(inputs: &Inputs<'_>) -> Value {
+    let spec = inputs.spec;
+    json!({
+        "apiVersion": "kubeadm.k8s.io/v1beta4",
+        "kind": "ClusterConfiguration",
+        "clusterName": spec.name,
+        "kubernetesVersion": spec.cell.kubernetes,
+        // Cheaper than RSA to make, and each node makes some.
+        "encryptionAlgorithm": "ECDSA-P256",
+        "networking": {
+            "podSubnet": spec.pod_subnet,
+            "serviceSubnet": spec.service_subnet,
+            "dnsDomain": "cluster.local",
+        },
+        "apiServer": {
+            "certSANs": names(inputs),
+            "extraArgs": api_server(spec),
+        },
+        "controllerManager": { "extraArgs": controller_manager(spec) },
+        "scheduler": { "extraArgs": scheduler(spec) },
+        "etcd": { "local": {
+            "dataDir": "/var/lib/etcd",
+            // A test cluster outlives no power cut.
+            "extraArgs": arguments([("unsafe-no-fsync", "true".to_owned())]),
+        } },
+    })
+}
+
+/// Names that clients outside of the cluster may use.
+fn names(inputs: &Inputs<'_>) -> Vec<String> {
+    let address = inputs.spec.api_address;
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let published = (!address.is_unspecified()).then(|| address.to_string());
+    for name in published.into_iter().chain(inputs.host.map(str::to_owned)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn api_server(spec: &ClusterSpec) -> Value {
+    let runtime = spec
+        .runtime_config
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect::<Vec<_>>()
+        .join(",");
+    arguments(
+        gates(&spec.feature_gates)
+            .into_iter()
+            .chain((!runtime.is_empty()).then_some(("runtime-config", runtime))),
+    )
+}
+
+fn controller_manager(spec: &ClusterSpec) -> Value {
+    // Its forty controllers each ask for an account and a token of their own when they
+    // start; at the default of 20 requests a second that alone takes four seconds.
+    let mut pairs = vec![LEADER, ("kube-api-qps", "500"), ("kube-api-burst", "1000")];
+    // We know each node's pod subnet before it starts, and its CNI configuration
+    // names it; the controller's own choice would be another.
+    if spec.cell.cni.wants_routes() {
+        pairs.push(("allocate-node-cidrs", "false"));
+    }
+    arguments(
+        pairs
+            .into_iter()
+            .map(|(name, value)| (name, value.to_owned()))
+            .chain(gates(&spec.feature_gates)),
+    )
+}
+
+fn scheduler(spec: &ClusterSpec) -> Value {
+    arguments(
+        [(LEADER.0, LEADER.1.to_owned())]
+            .into_iter()
+            .chain(gates(&spec.feature_gates)),
+    )
+}
+
+/// With one control plane there is nobody to elect, and an attempt that comes
+/// before the API server's own roles are there costs seconds.
+const LEADER: (&str, &str) = ("leader-elect", "false");
+
+fn gates(gates: &BTreeMap<String, bool>) -> Option<(&'static str, String)> {
+    let list = gates
+        .iter()
+        .map(|(gate, on)| format!("{gate}={on}"))
+        .collect::<Vec<_>>()
+        .join(",");
+    (!list.is_empty()).then_some(("feature-gates", list))
+}

@@ -1,0 +1,44 @@
+//! Engines, nodes and kubeadm: a planned cell becomes a running cluster.
+//!
+//! [`up`] takes a [`ClusterSpec`](kcluster_matrix::ClusterSpec), in which all is decided,
+//! through the steps in `steps`; [`down`] and [`clean`] remove by label alone. The outside
+//! is reached only through [`engine::Engine`] and [`StateDir`]; what happens is told to a
+//! [`Sink`](kcluster_matrix::Sink), nothing is printed.
+
+mod archive;
+mod cni;
+mod down;
+pub mod engine;
+mod error;
+mod existing;
+mod files;
+mod kubeadm;
+mod kubeconfig;
+mod labels;
+mod list;
+mod load;
+mod logs;
+mod pki;
+mod reach;
+mod state;
+mod steps;
+mod subnet;
+#[cfg(test)]
+mod tests;
+mod timeouts;
+mod token;
+mod up;
+
+pub use down::{Removed, clean, down};
+pub use error::{ClusterError, Difference, StepFailure};
+pub use kubeadm::PatchError;
+pub use labels::{
+    ARCH, CELL, CLUSTER, IMAGE, KUBERNETES, MANAGED, ROLE, SESSION, node_images, of_cluster,
+    session,
+};
+pub use list::{ClusterInfo, list};
+pub use load::{LoadError, load_archive, load_images};
+pub use logs::{collect_logs, node_tail};
+pub use state::{ClusterDir, Lock, Phase, StateDir, StateError, Status};
+pub use timeouts::Timeouts;
+pub use up::{Cluster, UpError, up};

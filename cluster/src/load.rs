@@ -1,0 +1,151 @@
+//! Images into a cluster's nodes, from a file or from the engine.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use kcluster_matrix::ClusterName;
+use thiserror::Error;
+use tokio::io::AsyncReadExt;
+
+use crate::archive::{File, tar};
+use crate::engine::{Engine, EngineError, ExecSpec};
+use crate::error::ClusterError;
+use crate::list::list;
+
+/// Why images did not get into every node.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// There is no such cluster, or the engine failed.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The archive could not be read.
+    #[error("failed to read image archive `{}`: {source}", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The engine's archive broke off.
+    #[error("failed to read images from the engine: {0}")]
+    Broken(std::io::Error),
+    /// Nodes that did not take the images.
+    #[error("{}", failures.join("\n"))]
+    Nodes {
+        /// One line for each, with its name and what it said.
+        failures: Vec<String>,
+    },
+}
+
+impl From<EngineError> for LoadError {
+    fn from(error: EngineError) -> Self {
+        Self::Cluster(error.into())
+    }
+}
+
+/// Loads an image archive (Docker's layout or OCI's) into all nodes.
+///
+/// # Errors
+/// When the file cannot be read, or names each node that failed.
+pub async fn load_archive(
+    engine: &dyn Engine,
+    name: &ClusterName,
+    path: &Path,
+) -> Result<(), LoadError> {
+    let content = fs_err::tokio::read(path)
+        .await
+        .map_err(|source| LoadError::Archive {
+            path: path.to_owned(),
+            source,
+        })?;
+    into_nodes(engine, name, content).await
+}
+
+/// Loads images the engine has into all nodes.
+///
+/// # Errors
+/// When the engine lacks one, or names each node that failed.
+pub async fn load_images(
+    engine: &dyn Engine,
+    name: &ClusterName,
+    references: &[String],
+) -> Result<(), LoadError> {
+    for reference in references {
+        if engine.image(reference).await?.is_none() {
+            return Err(LoadError::from(EngineError::Missing {
+                what: "image",
+                name: reference.clone(),
+            }));
+        }
+    }
+    let mut content = Vec::new();
+    engine
+        .save_images(references)
+        .await?
+        .read_to_end(&mut content)
+        .await
+        .map_err(LoadError::Broken)?;
+    into_nodes(engine, name, content).await
+}
+
+/// Nodes at a time: each holds a copy of the archive in memory while it is sent.
+const AT_ONCE: usize = 3;
+const LIMIT: Duration = Duration::from_secs(600);
+
+async fn into_nodes(
+    engine: &dyn Engine,
+    name: &ClusterName,
+    content: Vec<u8>,
+) -> Result<(), LoadError> {
+    let cluster = list(engine)
+        .await?
+        .into_iter()
+        .find(|cluster| cluster.name == *name && !cluster.nodes.is_empty())
+        .ok_or_else(|| ClusterError::Missing { name: name.clone() })?;
+    // Two loads at once must not take each other's file.
+    let path = format!("/kcluster/load/{}.tar", crate::labels::session());
+    let archive = tar(&[File::secret(path.as_str(), content)]).map_err(LoadError::Broken)?;
+    let failures: Vec<String> = stream::iter(&cluster.nodes)
+        .map(|node| into_node(engine, &node.name, &path, archive.clone()))
+        .buffer_unordered(AT_ONCE)
+        .filter_map(async |result| result.err())
+        .collect()
+        .await;
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(LoadError::Nodes { failures })
+    }
+}
+
+async fn into_node(
+    engine: &dyn Engine,
+    node: &str,
+    path: &str,
+    archive: Vec<u8>,
+) -> Result<(), String> {
+    let failed = |reason: &dyn std::fmt::Display| {
+        format!("failed to load images into node {node}: {reason}")
+    };
+    engine
+        .copy_in(node, archive)
+        .await
+        .map_err(|error| failed(&error))?;
+    let script = "ctr -n k8s.io images import \"$0\"; code=$?; rm -f \"$0\"; exit $code";
+    let spec = ExecSpec::new(["sh", "-c", script, path]);
+    match tokio::time::timeout(LIMIT, engine.exec(node, spec, None)).await {
+        Ok(Ok(output)) if output.code == 0 => Ok(()),
+        Ok(Ok(output)) => Err(failed(&format_args!(
+            "ctr ended with code {}: {}",
+            output.code,
+            output.stderr.trim()
+        ))),
+        Ok(Err(error)) => Err(failed(&error)),
+        Err(_) => Err(failed(&format_args!(
+            "ctr did not end within {} s",
+            LIMIT.as_secs()
+        ))),
+    }
+}

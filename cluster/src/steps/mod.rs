@@ -1,0 +1,22 @@
+//! The steps of making a cluster, one file each, and what they share.
+//!
+//! [`boot`] is their order. What can overlap does: nodes start together, joins begin as
+//! soon as the API server takes them, and what is Ready is watched while joins end.
+
+mod alive;
+mod boot;
+mod cni;
+mod context;
+mod exec;
+mod init;
+mod join;
+mod kubeconfig;
+mod network;
+mod nodes;
+mod readiness;
+mod ready;
+mod watch;
+
+pub(crate) use boot::boot;
+pub(crate) use context::{Context, Plan, Span};
+pub(crate) use kubeconfig::kubeconfig;

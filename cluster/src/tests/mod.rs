@@ -1,0 +1,9 @@
+//! The whole pipeline on an engine in memory.
+
+pub(crate) mod events;
+mod failures;
+mod pipeline;
+mod removal;
+mod stage;
+
+pub(crate) use stage::spec;

@@ -1,0 +1,235 @@
+//! How the cluster fares, asked through kubectl.
+
+use std::collections::BTreeSet;
+use std::process::Stdio;
+use std::time::Duration;
+
+use camino::Utf8Path;
+use serde::Deserialize;
+
+use crate::error::tail;
+use crate::tools::{self, Tools};
+
+/// How often the API server is asked during a run; a question costs about 50 ms of one core.
+const EVERY: Duration = Duration::from_secs(15);
+
+/// So long without an answer is no hiccup: a restart of the API server takes a quarter of it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// kubectl with one cluster's kubeconfig.
+#[derive(Debug, Clone, Copy)]
+pub struct Kubectl<'a> {
+    tools: &'a Tools,
+    kubeconfig: &'a Utf8Path,
+}
+
+/// A kubectl that did not do what it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The command line.
+    pub command: String,
+    /// Its last lines.
+    pub said: String,
+}
+
+impl<'a> Kubectl<'a> {
+    /// The kubectl of `tools`, for the cluster of `kubeconfig`.
+    #[must_use]
+    pub fn new(tools: &'a Tools, kubeconfig: &'a Utf8Path) -> Self {
+        Self { tools, kubeconfig }
+    }
+
+    /// What a command prints.
+    ///
+    /// # Errors
+    /// When it cannot be started, fails, or does not end within `limit`.
+    pub async fn output(&self, args: &[&str], limit: Duration) -> Result<Vec<u8>, Refused> {
+        let mut command = tools::command(&self.tools.kubectl);
+        command
+            .arg(format!("--kubeconfig={}", self.kubeconfig))
+            .arg(format!("--request-timeout={}s", limit.as_secs().max(1)))
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let pretty = tools::pretty(&command);
+        let refused = |said: String| Refused {
+            command: pretty.clone(),
+            said,
+        };
+        let limit = limit + Duration::from_secs(2);
+        match tokio::time::timeout(limit, command.output()).await {
+            Ok(Ok(output)) if output.status.success() => Ok(output.stdout),
+            Ok(Ok(output)) => Err(refused(tail(&String::from_utf8_lossy(&output.stderr), 2))),
+            Ok(Err(error)) => Err(refused(error.to_string())),
+            Err(_) => Err(refused(format!("no answer within {} s", limit.as_secs()))),
+        }
+    }
+
+    /// The nodes and how they are.
+    ///
+    /// # Errors
+    /// When the API server does not say.
+    pub async fn nodes(&self) -> Result<Vec<Node>, Refused> {
+        let args = ["get", "nodes", "--output=json"];
+        let json = self.output(&args, Duration::from_secs(20)).await?;
+        nodes(&json).map_err(|error| Refused {
+            command: "kubectl get nodes --output=json".into(),
+            said: error.to_string(),
+        })
+    }
+
+    /// Whether the API server is ready.
+    ///
+    /// # Errors
+    /// When it is not, or does not answer.
+    pub async fn ready(&self) -> Result<(), Refused> {
+        let args = ["get", "--raw=/readyz"];
+        self.output(&args, Duration::from_secs(10)).await.map(drop)
+    }
+
+    /// Ends only when the API server has not answered for two minutes, and says what was seen.
+    pub(crate) async fn lost(&self) -> String {
+        let mut every = tokio::time::interval(EVERY);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut silent_since = None;
+        loop {
+            every.tick().await;
+            let Err(refused) = self.ready().await else {
+                silent_since = None;
+                continue;
+            };
+            let since = *silent_since.get_or_insert_with(tokio::time::Instant::now);
+            tracing::warn!(said = refused.said, "the API server is not ready");
+            if since.elapsed() >= PATIENCE {
+                return format!("not ready for {} s: {}", PATIENCE.as_secs(), refused.said);
+            }
+        }
+    }
+}
+
+/// One node, as far as runs care.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Whether its Ready condition is true.
+    pub ready: bool,
+    /// Whether ordinary pods may be placed there.
+    pub schedulable: bool,
+}
+
+#[derive(Deserialize)]
+struct List {
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+}
+
+#[derive(Deserialize, Default)]
+struct Spec {
+    #[serde(default)]
+    unschedulable: bool,
+    #[serde(default)]
+    taints: Vec<Taint>,
+}
+
+#[derive(Deserialize)]
+struct Taint {
+    effect: String,
+}
+
+#[derive(Deserialize, Default)]
+struct Status {
+    #[serde(default)]
+    conditions: Vec<Condition>,
+}
+
+#[derive(Deserialize)]
+struct Condition {
+    r#type: String,
+    status: String,
+}
+
+/// Reads what `kubectl get nodes --output=json` prints.
+fn nodes(json: &[u8]) -> Result<Vec<Node>, serde_json::Error> {
+    let list: List = serde_json::from_slice(json)?;
+    let node = |item: Item| Node {
+        ready: item
+            .status
+            .conditions
+            .iter()
+            .any(|condition| condition.r#type == "Ready" && condition.status == "True"),
+        schedulable: !item.spec.unschedulable
+            && item
+                .spec
+                .taints
+                .iter()
+                .all(|taint| taint.effect == "PreferNoSchedule"),
+        name: item.metadata.name,
+    };
+    Ok(list.items.into_iter().map(node).collect())
+}
+
+/// Names of nodes that were Ready and are not, or are gone.
+pub(crate) fn lost_nodes(before: &[Node], after: &[Node]) -> Vec<String> {
+    let ready: BTreeSet<&str> = names_of_ready(after).collect();
+    names_of_ready(before)
+        .filter(|name| !ready.contains(name))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn names_of_ready(nodes: &[Node]) -> impl Iterator<Item = &str> {
+    nodes
+        .iter()
+        .filter(|node| node.ready)
+        .map(|node| node.name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NODES: &str = r#"{"items": [
+      {"metadata": {"name": "a-control-plane"}, "spec": {"taints": [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]},
+       "status": {"conditions": [{"type": "MemoryPressure", "status": "False"}, {"type": "Ready", "status": "True"}]}},
+      {"metadata": {"name": "a-worker-1"}, "spec": {}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}},
+      {"metadata": {"name": "a-worker-2"}, "spec": {"unschedulable": true}, "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}},
+      {"metadata": {"name": "new"}}
+    ]}"#;
+
+    #[test]
+    fn nodes_are_read_and_lost_ones_are_told() {
+        let before = nodes(NODES.as_bytes()).unwrap();
+        let facts: Vec<_> = before
+            .iter()
+            .map(|node| (node.ready, node.schedulable))
+            .collect();
+        assert_eq!(
+            facts,
+            [(true, false), (true, true), (false, false), (false, true)]
+        );
+        let mut after = before.clone();
+        after[1].ready = false;
+        after.remove(0);
+        assert_eq!(
+            lost_nodes(&before, &after),
+            ["a-control-plane", "a-worker-1"]
+        );
+        assert!(lost_nodes(&before, &before).is_empty());
+        assert!(nodes(b"error: You must be logged in").is_err());
+    }
+}

@@ -1,0 +1,11 @@
+//! Reports, folded from suites: JUnit, JSON, a Markdown summary, tables for a terminal.
+//!
+//! Everything here is a pure function from [`Suite`](kcluster_matrix::Suite)s to text: no I/O, no
+//! clock, no colour. What cases printed is untrusted and may be anything; each format is made
+//! safe where it is written ([`text`]).
+
+pub mod json;
+pub mod junit;
+pub mod summary;
+pub mod table;
+pub mod text;

@@ -1,0 +1,165 @@
+//! `images build`, `list`, `sizes`, `prune`.
+
+use std::collections::BTreeSet;
+
+use camino::Utf8PathBuf;
+use clap::Subcommand;
+use jiff::Timestamp;
+use kcluster_cluster::engine::{ImageInfo, Labels};
+use kcluster_cluster::{ARCH, KUBERNETES, node_images};
+use kcluster_images::Cache;
+use kcluster_matrix::{Step, exit};
+
+use crate::config::{ImageFlags, Layer, SourceFlags, Timeout};
+use crate::context::Context;
+use crate::output::Table;
+use crate::{engine, image, interrupt};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Sub,
+}
+
+#[derive(Debug, Subcommand)]
+enum Sub {
+    /// Build the node image, and the programs that run specs, and load it into the engine
+    Build(Build),
+    /// List the node images of the engine
+    List,
+    /// Show what images and cached builds take on disk
+    Sizes,
+    /// Remove node images that no cluster uses, and builds that were not used for a while
+    Prune {
+        /// Remove builds that were not used for this long
+        #[arg(long, value_name = "DURATION", default_value = "168h")]
+        unused_for: Timeout,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Build {
+    /// Write the image's archive to this file, without an engine
+    #[arg(long, value_name = "FILE")]
+    output: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    image: ImageFlags,
+    #[command(flatten)]
+    source: SourceFlags,
+}
+
+impl Args {
+    pub(crate) fn layer(&self) -> Layer {
+        match &self.command {
+            Sub::Build(build) => Layer::of([&build.image.0, &build.source.0]),
+            _ => Layer::default(),
+        }
+    }
+
+    pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
+        match self.command {
+            Sub::Build(build) => {
+                image::version(&context.settings)?;
+                image::source(&context.settings)?;
+                context.follow()?;
+                let result = match &build.output {
+                    None => into_engine(&context).await,
+                    Some(file) => into_file(&context, &context.host.folder.join(file)).await,
+                };
+                context.hub.finish();
+                context.printer.data(&interrupt::or_interrupted(result, &context.cancel)?);
+            }
+            Sub::List => list(&context).await?,
+            Sub::Sizes => sizes(&context).await?,
+            Sub::Prune { unused_for } => prune(&context, unused_for).await?,
+        }
+        Ok(exit::PASSED)
+    }
+}
+
+async fn into_engine(context: &Context) -> anyhow::Result<String> {
+    let (engine, info) = engine::probe(&context.settings, &context.hub).await?;
+    let request = image::request(&context.settings, context.settings.arch_on(info.arch)?)?;
+    let ensure = image::ensure(context, engine.as_ref(), &request);
+    let reference = engine::step(&context.hub, Step::NodeImage, ensure).await?;
+    if request.e2e {
+        // A run of specs must not begin with a build.
+        image::host_tools(context, &request.version).await?;
+    }
+    Ok(reference)
+}
+
+async fn into_file(context: &Context, file: &Utf8PathBuf) -> anyhow::Result<String> {
+    let arch = match context.settings.arch.given() {
+        Some(arch) => *arch,
+        None => kcluster_images::host_arch()?,
+    };
+    let request = image::request(&context.settings, arch)?;
+    image::write_archive(context, &request, file).await?;
+    Ok(file.to_string())
+}
+
+async fn node_images_of(context: &Context) -> anyhow::Result<Vec<ImageInfo>> {
+    let engine = engine::open(&context.settings).await?;
+    Ok(engine.images(&node_images()).await?)
+}
+
+fn label(image: &ImageInfo, name: &str) -> String {
+    image.labels.get(name).cloned().unwrap_or_else(|| "-".to_owned())
+}
+
+async fn list(context: &Context) -> anyhow::Result<()> {
+    let mut table = Table::new(["image", "kubernetes", "arch", "size"]).numbers(3);
+    for image in node_images_of(context).await? {
+        let name = image.references.first().unwrap_or(&image.id).clone();
+        table.row([name, label(&image, KUBERNETES), label(&image, ARCH), mib(image.size)]);
+    }
+    if table.is_empty() {
+        context.printer.tell("no node images; `cargo kcluster images build` makes one");
+    } else {
+        context.printer.data(&table.to_string());
+    }
+    Ok(())
+}
+
+async fn sizes(context: &Context) -> anyhow::Result<()> {
+    let mut table = Table::new(["what", "size", "last used"]).numbers(1);
+    for image in node_images_of(context).await? {
+        let name = image.references.first().unwrap_or(&image.id).clone();
+        table.row([name, mib(image.size), "in the engine".to_owned()]);
+    }
+    let listed = Cache::open(&context.settings.cache_dir)?.list()?;
+    let total: u64 = listed.iter().map(|entry| entry.size).sum();
+    for entry in listed {
+        let used = Timestamp::try_from(entry.used).map_or_else(|_| "-".to_owned(), |used| used.strftime("%Y-%m-%d %H:%M").to_string());
+        table.row([entry.what, mib(entry.size), used]);
+    }
+    table.row(["all cached builds".to_owned(), mib(total), String::new()]);
+    context.printer.data(&table.to_string());
+    Ok(())
+}
+
+/// Images that a node was made from stay, whoever's node it is.
+async fn prune(context: &Context, unused_for: Timeout) -> anyhow::Result<()> {
+    let engine = engine::open(&context.settings).await?;
+    let nodes = engine.nodes(&Labels::new()).await?;
+    let used: BTreeSet<String> = nodes.into_iter().map(|node| node.image).collect();
+    for image in engine.images(&node_images()).await? {
+        let name = image.references.first().unwrap_or(&image.id).clone();
+        if used.contains(&image.id) || image.references.iter().any(|reference| used.contains(reference)) {
+            context.printer.tell(&format!("kept {name}: a cluster uses it"));
+        } else {
+            engine.remove_image(&name).await?;
+            context.printer.tell(&format!("removed {name}"));
+        }
+    }
+    let pruned = Cache::open(&context.settings.cache_dir)?.prune(unused_for.0)?;
+    let freed: u64 = pruned.removed.iter().map(|entry| entry.size).sum();
+    let (count, kept) = (pruned.removed.len(), pruned.in_use.len());
+    context.printer.tell(&format!("removed {count} cached builds, {}; {kept} are in use", mib(freed)));
+    Ok(())
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{} MiB", bytes.div_ceil(1 << 20))
+}

@@ -1,0 +1,44 @@
+//! `kubectl -- ARGS`.
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use anyhow::Context as _;
+
+use super::exec::{exit_code, on_terminal};
+use crate::config::{Layer, NameFlag};
+use crate::context::Context;
+use crate::kubectl::host_program;
+use crate::target::{Target, kubectl};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    name: NameFlag,
+    /// What kubectl gets; put `--` before arguments that begin with a dash
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    args: Vec<String>,
+}
+
+impl Args {
+    pub(crate) fn layer(&self) -> Layer {
+        Layer::of([&self.name.0])
+    }
+
+    /// On this machine, so that files and plugins are at hand; in the control plane where the
+    /// cluster's programs cannot run here.
+    pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
+        let target = Target::find(&context.settings).await?;
+        if let Some(program) = host_program(&context.settings, &target).await? {
+            let mut command = Command::new(&program);
+            command.args(self.args).env("KUBECONFIG", context.settings.kubeconfig());
+            // Takes this process's place, so signals and exit codes are kubectl's own.
+            return Err(command.exec()).with_context(|| format!("failed to run {program}"));
+        }
+        let node = target.control_plane()?.name.clone();
+        let mut spec = kubectl(self.args);
+        spec.tty = on_terminal();
+        let code = target.engine.exec_interactive(&node, spec).await?;
+        Ok(exit_code(code))
+    }
+}

@@ -1,0 +1,83 @@
+//! One file per command: what it takes, and the one function it calls.
+
+mod clean;
+mod completions;
+mod config;
+mod doctor;
+mod down;
+mod e2e;
+mod e2e_serial;
+mod exec;
+mod images;
+mod kubeconfig;
+mod kubectl;
+mod list;
+mod load;
+mod logs;
+mod man;
+mod nodes;
+mod up;
+
+use clap::Subcommand;
+
+use crate::config::Layer;
+use crate::context::Context;
+
+macro_rules! commands {
+    ($($(#[$attribute:meta])+ $variant:ident($module:ident);)+) => {
+        /// What to do.
+        #[derive(Debug, Subcommand)]
+        pub(crate) enum Command {
+            $($(#[$attribute])+ $variant($module::Args),)+
+        }
+
+        impl Command {
+            /// What its flags say about settings.
+            pub(crate) fn layer(&self) -> Layer {
+                match self { $(Self::$variant(args) => args.layer(),)+ }
+            }
+
+            /// Does it; the answer is the exit code.
+            pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
+                match self { $(Self::$variant(args) => args.run(context).await,)+ }
+            }
+        }
+    };
+}
+
+commands! {
+    /// Boot a cluster; nothing happens if it is up already
+    Up(up);
+    /// Remove a cluster
+    Down(down);
+    /// Remove all of kcluster's: clusters, node images and caches; nothing else is touched
+    Clean(clean);
+    /// Run conformance specs in parallel, the serial ones left out
+    E2e(e2e);
+    /// Run the conformance specs that must run alone
+    E2eSerial(e2e_serial);
+    /// Build, list and remove node images
+    Images(images);
+    /// List the clusters of the engine
+    List(list);
+    /// List the nodes of a cluster
+    Nodes(nodes);
+    /// Run a command in a node
+    Exec(exec);
+    /// Run kubectl of the cluster's own version
+    Kubectl(kubectl);
+    /// Print the path of a cluster's kubeconfig
+    Kubeconfig(kubeconfig);
+    /// Load images into the nodes of a cluster
+    Load(load);
+    /// Collect everything there is to know about a cluster in a folder
+    Logs(logs);
+    /// Check engine and machine, each finding with its remedy
+    Doctor(doctor);
+    /// Show every setting with where it comes from, or start a file of them
+    Config(config);
+    /// Print completions for a shell
+    Completions(completions);
+    /// Write manual pages into a folder
+    Man(man);
+}

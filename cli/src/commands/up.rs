@@ -1,0 +1,115 @@
+//! `up`.
+
+use kcluster_cluster::{Cluster, StateDir, UpError, up};
+use kcluster_matrix::{ClusterSpec, Event, Sink, Step, exit};
+
+use crate::config::{ClusterFlags, ImageFlags, Layer, NameFlag, ReportFlag, SourceFlags};
+use crate::context::Context;
+use crate::error::Told;
+use crate::output::{Record, events_file};
+use crate::{engine, fold, image, interrupt, report};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    name: NameFlag,
+    #[command(flatten)]
+    report: ReportFlag,
+    #[command(flatten)]
+    cluster: ClusterFlags,
+    #[command(flatten)]
+    image: ImageFlags,
+    #[command(flatten)]
+    source: SourceFlags,
+}
+
+impl Args {
+    pub(crate) fn layer(&self) -> Layer {
+        let Self { name, report, cluster, image, source } = self;
+        Layer::of([&name.0, &report.0, &cluster.0, &image.0, &source.0])
+    }
+
+    pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
+        // What cannot be is refused before anything is touched.
+        image::version(&context.settings)?;
+        image::source(&context.settings)?;
+        context.follow()?;
+        let result = interrupt::or_interrupted(boot(&context).await, &context.cancel);
+        let events = context.hub.events();
+        if result.as_ref().is_ok_and(|cluster| !cluster.existed) {
+            context.record(Record::create(&events_file(&context.settings.cluster_dir())));
+        }
+        context.hub.finish();
+        if let Some(folder) = context.settings.report_dir.given() {
+            let folder = context.host.folder.join(folder);
+            report::write(&folder, &[fold::boot_suite(&events, &report::host())])?;
+        }
+        tell(&context, &result?, &events);
+        Ok(exit::PASSED)
+    }
+}
+
+async fn boot(context: &Context) -> anyhow::Result<Cluster> {
+    let settings = &context.settings;
+    let (engine, info) = engine::probe(settings, &context.hub).await?;
+    let arch = settings.arch_on(info.arch)?;
+    let request = image::request(settings, arch)?;
+    let cell = settings.cell(request.version.clone(), arch);
+    context.hub.enter(cell.id());
+    let image = image::ensure(context, engine.as_ref(), &request);
+    let image = engine::step(&context.hub, Step::NodeImage, image).await?;
+    let spec = settings.cluster_spec(cell, image)?;
+    in_time(context, engine.as_ref(), &spec).await
+}
+
+/// Boots, and takes down again what does not come up within the time allowed.
+async fn in_time(
+    context: &Context,
+    engine: &dyn kcluster_cluster::engine::Engine,
+    spec: &ClusterSpec,
+) -> anyhow::Result<Cluster> {
+    let (settings, cancel) = (&context.settings, context.cancel.child_token());
+    let state = StateDir::new(&settings.state_dir);
+    let mut late = false;
+    let mut work = std::pin::pin!(up(engine, spec, &state, &context.hub, &cancel));
+    let limit = tokio::time::sleep(settings.boot_timeout.0);
+    let result = tokio::select! {
+        result = &mut work => result,
+        () = limit => {
+            late = true;
+            context.hub.warn(&format_args!("not up after {}; taking it down", settings.boot_timeout));
+            cancel.cancel();
+            work.await
+        }
+    };
+    match result {
+        Err(UpError::Cancelled { .. }) if late => {
+            Err(Told::cluster(format!("cluster `{}` was not up after {}", spec.name, settings.boot_timeout))
+                .help("give it longer with --boot-timeout, or look with -v 2 at what it waits for")
+                .into())
+        }
+        result => Ok(result?),
+    }
+}
+
+/// The table of phases, and what to do with the cluster.
+fn tell(context: &Context, cluster: &Cluster, events: &[Event]) {
+    let (printer, paint) = (&context.printer, context.printer.paint());
+    if context.settings.verbosity > 0 {
+        if !cluster.existed {
+            printer.tell(&format!("\n{}", fold::phase_table(events)));
+        }
+        let name = &cluster.name;
+        let kubeconfig = cluster.kubeconfig.display();
+        printer.tell(&format!("cluster `{name}` answers at {}; next:", cluster.server));
+        for next in [
+            format!("export KUBECONFIG={kubeconfig}"),
+            format!("cargo kcluster kubectl --name {name} -- get pods --all-namespaces"),
+            format!("cargo kcluster e2e --name {name} ConfigMap"),
+            format!("cargo kcluster down --name {name}"),
+        ] {
+            printer.tell(&format!("  {}", paint.strong(&next)));
+        }
+    }
+    printer.data(&cluster.kubeconfig.display().to_string());
+}

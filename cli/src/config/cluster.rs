@@ -1,0 +1,79 @@
+//! From settings to what the other parts take.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use kcluster_matrix::cluster::KubeadmPatch;
+use kcluster_matrix::{Arch, Cell, ClusterSpec, Emulation, KubeVersion};
+
+use super::keys::Settings;
+use crate::error::Told;
+
+impl Settings {
+    /// Where everything about this cluster is kept.
+    #[must_use]
+    pub fn cluster_dir(&self) -> Utf8PathBuf {
+        self.state_dir.join("clusters").join(self.name.as_str())
+    }
+
+    /// The cluster's kubeconfig.
+    #[must_use]
+    pub fn kubeconfig(&self) -> Utf8PathBuf {
+        self.cluster_dir().join("kubeconfig")
+    }
+
+    /// The architecture asked for, which must be the engine's: nothing is emulated yet.
+    ///
+    /// # Errors
+    /// When it is not, or when the engine runs on one that kcluster does not know.
+    pub fn arch_on(&self, engine: Option<Arch>) -> Result<Arch, Told> {
+        match (self.arch.given().copied(), engine) {
+            (None, Some(arch)) => Ok(arch),
+            (Some(asked), Some(arch)) if asked == arch => Ok(arch),
+            (Some(asked), Some(arch)) => Err(Told::input(format!(
+                "architecture {asked} does not run on an engine of {arch}"
+            ))
+            .help("emulated clusters are not part of this version; use --engine with a machine of that architecture")),
+            (_, None) => Err(Told::input(
+                "the engine's machine is of no architecture that Kubernetes is released for",
+            )),
+        }
+    }
+
+    /// The cell these settings describe.
+    #[must_use]
+    pub fn cell(&self, kubernetes: KubeVersion, arch: Arch) -> Cell {
+        Cell { kubernetes, cni: self.cni, arch, emulation: Emulation::Native }
+    }
+
+    /// The whole cluster, made of node image `image`.
+    ///
+    /// # Errors
+    /// When a patch names a file that cannot be read.
+    pub fn cluster_spec(&self, cell: Cell, image: String) -> Result<ClusterSpec, Told> {
+        Ok(ClusterSpec {
+            name: self.name.clone(),
+            cell,
+            workers: self.nodes,
+            image,
+            egress: self.egress,
+            pod_subnet: self.pod_subnet,
+            service_subnet: self.service_subnet,
+            api_address: self.api_address,
+            api_port: self.api_port,
+            proxy_mode: self.kube_proxy_mode,
+            feature_gates: self.feature_gates.0.clone(),
+            runtime_config: self.runtime_config.0.clone(),
+            patches: self.kubeadm_patches.0.iter().map(with_content).collect::<Result<_, _>>()?,
+            retain: self.retain,
+        })
+    }
+}
+
+/// The patch with the content of its `@file`.
+fn with_content(patch: &KubeadmPatch) -> Result<KubeadmPatch, Told> {
+    let content = match patch.content.strip_prefix('@') {
+        None => patch.content.clone(),
+        Some(path) => fs_err::read_to_string(Utf8Path::new(path))
+            .map_err(|error| Told::input(format!("kubeadm patch for {}: {error}", patch.target)))?,
+    };
+    Ok(KubeadmPatch { content, ..patch.clone() })
+}

@@ -1,0 +1,118 @@
+//! The table of keys. A new key is one entry here, and nothing else.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroUsize;
+
+use camino::Utf8PathBuf;
+use ipnet::Ipv4Net;
+use kcluster_matrix::{Arch, ClusterName, Cni, Egress, ProxyMode, VersionRequest};
+
+use super::host::Host;
+use super::table::{Group, Key, Origin, Source, settings};
+use super::timeout::Timeout;
+use super::value::{self, Value, known};
+use super::values::{Auto, Patches, SourceKind, Table};
+
+settings! {
+    /// Name of the cluster.
+    Name name: ClusterName = |_| known("kcluster"), example "a";
+
+    /// Kubernetes version: 1.36.3, 1.36 (its newest patch release), latest or latest-1.
+    Image kubernetes: VersionRequest = |_| kcluster_images::default_version(), example "1.34";
+
+    /// Architecture of the cluster; auto is the engine's own.
+    Image arch: Auto<Arch> = |_| Auto::Auto, example "arm64";
+
+    /// Where Kubernetes comes from: module, release, url or dir.
+    ///
+    /// `module` builds Go modules, checked by Go's checksum database; `release` fetches
+    /// released binaries with their SHA-256; `url` fetches what `source-binaries` names; `dir`
+    /// takes binaries from `source-dir`.
+    Source source: SourceKind = |_| SourceKind::Module, example "release";
+
+    /// Base address for the source release; auto is the project's own.
+    Source source_url: Auto<String> = |_| Auto::Auto, example "http://localhost:8000/k8s";
+
+    /// Folder of binaries for the source dir.
+    Source source_dir: Auto<Utf8PathBuf> = |_| Auto::Auto, example "/srv/kubernetes";
+
+    /// Binaries for the source url, each as NAME=URL#sha256=HEX.
+    Source source_binaries: Table<String> = |_| Table::default(), example "kubelet=http://x/kubelet#sha256=9f86";
+
+    /// Mirror that Debian packages come from; auto is the one this machine's apt uses.
+    Source debian_mirror: Auto<String> = |_| Auto::Auto, example "http://localhost:3142/debian";
+
+    /// Node image that the engine has; auto is the one the other settings describe, built where missing.
+    Image image: Auto<String> = |_| Auto::Auto, example "kcluster/node:mine";
+
+    /// Bake the images that conformance specs use into the node image.
+    Image e2e_images: bool = |_| true, example "false";
+
+    /// Workers beside the control plane; 0 leaves one untainted node.
+    Cluster nodes: u8 = |_| 1, example "3";
+
+    /// Network plugin: bridge, ptp or none.
+    Cluster cni: Cni = |_| Cni::Bridge, example "ptp";
+
+    /// Whether nodes and pods reach anything outside their cluster: open or closed.
+    Cluster egress: Egress = |_| Egress::Open, example "closed";
+
+    /// Where pods get their addresses; each node takes a /24 of it.
+    Cluster pod_subnet: Ipv4Net = |_| known("10.244.0.0/16"), example "10.50.0.0/16";
+
+    /// Where Services get their addresses.
+    Cluster service_subnet: Ipv4Net = |_| known("10.96.0.0/16"), example "10.60.0.0/16";
+
+    /// Address of the engine's host that the API server is published on.
+    Cluster api_address: IpAddr = |_| IpAddr::V4(Ipv4Addr::LOCALHOST), example "127.0.0.2";
+
+    /// Port of the engine's host that the API server is published on; 0 lets the engine choose.
+    Cluster api_port: u16 = |_| 0, example "6443";
+
+    /// How kube-proxy programs Services: nftables or iptables.
+    Cluster kube_proxy_mode: ProxyMode = |_| ProxyMode::Nftables, example "iptables";
+
+    /// Feature gates for every component, such as A=true,B=false.
+    Cluster feature_gates: Table<bool> = |_| Table::default(), example "A=true,B=false";
+
+    /// The API server's runtime configuration, such as api/all=true.
+    Cluster runtime_config: Table<String> = |_| Table::default(), example "api/all=true";
+
+    /// Patches handed through to kubeadm, as TARGET:TYPE=PATCH or TARGET:TYPE=@FILE.
+    ///
+    /// In a file: `kubeadm-patches = [{ target = "kube-apiserver", type = "strategic", patch = "…" }]`.
+    Cluster kubeadm_patches: Patches = |_| Patches::default(),
+        example "etcd:merge={\"metadata\":{\"labels\":{\"a\":\"b\"}}}";
+
+    /// Keep what was made when a step fails.
+    Cluster retain: bool = |_| false, example "true";
+
+    /// How long a boot may take.
+    Cluster boot_timeout: Timeout = |_| Timeout::minutes(10), example "90s";
+
+    /// Processes that run specs; auto follows cores, memory and emulation.
+    Tests processes: Auto<NonZeroUsize> = |_| Auto::Auto, example "6";
+
+    /// Runs of a spec after it failed; passed after all, it counts as flaky.
+    Tests retries: u8 = |_| 0, example "2";
+
+    /// How long a run of specs may take.
+    Tests timeout: Timeout = |_| Timeout::minutes(360), example "45m";
+
+    /// Where reports go; auto is a folder of the cluster's state.
+    Report report_dir: Auto<Utf8PathBuf> = |_| Auto::Auto, example "/tmp/out";
+
+    /// Container engine: unix:///run/docker.sock, tcp://HOST:PORT or ssh://USER@HOST; auto looks where engines usually are.
+    Global engine: Auto<String> = |_| Auto::Auto, example "unix:///run/other.sock";
+
+    /// How much is told: 0 only what fails, 1 steps, 2 the output of kubeadm too, 3 all.
+    Global verbosity: u8 = |_| 1, example "2", short 'v';
+
+    /// Folder of everything that can be made again.
+    Global cache_dir: Utf8PathBuf = Host::cache_dir, example "/tmp/kcluster-cache",
+        also "KCLUSTER_CACHE";
+
+    /// Folder of what is known about clusters.
+    Global state_dir: Utf8PathBuf = Host::state_dir, example "/tmp/kcluster-state",
+        also "KCLUSTER_STATE";
+}

@@ -1,0 +1,80 @@
+//! Finds the layers and lays them over each other.
+
+use camino::Utf8Path;
+
+use super::error::ConfigError;
+use super::file::{FileLayer, TomlFile};
+use super::host::Host;
+use super::keys::{Layer, Settings};
+use super::table::{Key, Origin, Source};
+use super::{metadata, variables};
+
+/// The file looked for from the working directory upwards.
+const FILE: &str = "kcluster.toml";
+
+struct FlagLayer(Layer);
+
+impl Source for FlagLayer {
+    fn layer(&mut self) -> &mut Layer {
+        &mut self.0
+    }
+
+    fn origin(&self, key: &Key) -> Origin {
+        Origin::Flag(format!("--{}", key.name()))
+    }
+}
+
+/// Any of the three kinds, so that they stand in one list.
+impl Source for Box<dyn Source> {
+    fn layer(&mut self) -> &mut Layer {
+        (**self).layer()
+    }
+
+    fn origin(&self, key: &Key) -> Origin {
+        (**self).origin(key)
+    }
+}
+
+/// Every setting, with its origin, and warnings about what looks mistaken.
+///
+/// # Errors
+/// When a file or variable cannot be taken; nothing is changed before that is known.
+pub fn load(
+    flags: Layer,
+    file: Option<&Utf8Path>,
+    host: &Host,
+) -> Result<(Settings, Vec<String>), ConfigError> {
+    let from_file = read_file(file, host)?;
+    let from_variables = variables::read(host)?;
+    let layers: Vec<Box<dyn Source>> =
+        vec![Box::new(FlagLayer(flags)), Box::new(from_variables), Box::new(from_file)];
+    let mut settings = Settings::resolve(layers, host);
+    settings.cache_dir = host.folder.join(&settings.cache_dir);
+    settings.state_dir = host.folder.join(&settings.state_dir);
+    let warnings = variables::misspelt(host)
+        .into_iter()
+        .map(|(name, near)| format!("variable {name} is not known; did you mean {near}?"))
+        .collect();
+    Ok((settings, warnings))
+}
+
+fn read_file(asked: Option<&Utf8Path>, host: &Host) -> Result<FileLayer, ConfigError> {
+    let asked = asked.or_else(|| host.variable(variables::CONFIG).map(Utf8Path::new));
+    if let Some(path) = asked {
+        return read_toml(&host.folder.join(path), &[], host);
+    }
+    let near = host.folder.ancestors().map(|folder| folder.join(FILE)).find(|path| path.is_file());
+    if let Some(path) = near {
+        return read_toml(&path, &[], host);
+    }
+    match metadata::manifest(host)? {
+        Some(path) => read_toml(&path, &metadata::SECTION, host),
+        None => Ok(FileLayer::default()),
+    }
+}
+
+fn read_toml(path: &Utf8Path, section: &[&str], host: &Host) -> Result<FileLayer, ConfigError> {
+    let text = fs_err::read_to_string(path).map_err(ConfigError::Unreadable)?;
+    let file = TomlFile { path, shown: host.shown(path), text: &text };
+    file.read(section)
+}

@@ -1,0 +1,33 @@
+//! Settings and where they come from.
+//!
+//! A [`Layer`] is what one place says: flags, variables or a file. Layers are laid over
+//! each other without defaults, which come last, so every value of [`Settings`] knows its
+//! [`Origin`]. All keys stand in one table, `keys.rs`; flags, variables, file keys, help,
+//! `config show` and `config init` are made from it.
+
+mod cluster;
+mod error;
+mod file;
+mod flags;
+mod host;
+mod keys;
+mod load;
+mod metadata;
+mod show;
+mod table;
+#[cfg(test)]
+mod tests;
+mod timeout;
+mod value;
+mod values;
+mod variables;
+
+pub use error::ConfigError;
+pub use flags::{ClusterFlags, GlobalFlags, ImageFlags, NameFlag, ReportFlag, SourceFlags, TestFlags};
+pub use host::Host;
+pub use keys::{KEYS, Layer, Settings};
+pub use load::load;
+pub use show::{as_json, as_toml, template};
+pub use table::{Group, Key, Origin};
+pub use timeout::Timeout;
+pub use values::{Auto, Patches, SourceKind, Table};

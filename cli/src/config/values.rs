@@ -1,0 +1,277 @@
+//! Types of keys that only the configuration knows.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use clap::{Arg, ArgAction};
+use kcluster_matrix::cluster::KubeadmPatch;
+use kcluster_matrix::suggest::UnknownValue;
+use serde::{Deserialize, Serialize};
+use toml::de::{Error, ValueDeserializer};
+
+use super::value::{Accepts, Text, Value, parse};
+
+/// A value, or the word `auto` to leave it to kcluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auto<T> {
+    /// Left to kcluster.
+    Auto,
+    /// This one.
+    Is(T),
+}
+
+impl<T> Auto<T> {
+    /// The value, unless it is left to kcluster.
+    pub fn given(&self) -> Option<&T> {
+        match self {
+            Self::Auto => None,
+            Self::Is(value) => Some(value),
+        }
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Auto<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Is(value) => value.fmt(f),
+        }
+    }
+}
+
+/// What `Auto` may hold: `anchor` joins relative paths to a folder, and is nothing for others.
+trait Inner: FromStr<Err: fmt::Display> + fmt::Display + Value0 {
+    const NAME: &'static str;
+    fn anchor(self, _folder: &str) -> Self {
+        self
+    }
+}
+
+/// Bounds that [`Value`] asks for.
+trait Value0: Clone + fmt::Debug + Send + Sync + 'static {}
+impl<T: Clone + fmt::Debug + Send + Sync + 'static> Value0 for T {}
+
+impl Inner for kcluster_matrix::Arch {
+    const NAME: &'static str = "ARCH";
+}
+impl Inner for std::num::NonZeroUsize {
+    const NAME: &'static str = "N";
+}
+impl Inner for String {
+    const NAME: &'static str = "TEXT";
+}
+impl Inner for camino::Utf8PathBuf {
+    const NAME: &'static str = "PATH";
+    fn anchor(self, folder: &str) -> Self {
+        Self::from(folder).join(self)
+    }
+}
+
+impl<T: Inner> Value for Auto<T> {
+    const NAME: &'static str = T::NAME;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            text => parse(text).map(Self::Is),
+        }
+    }
+
+    fn from_toml(value: ValueDeserializer<'_>) -> Result<Self, Error> {
+        let accepts = Accepts::Both;
+        let text = Text { expecting: "a value in quotes, or \"auto\"", accepts, parse: Self::parse };
+        text.read(value)
+    }
+
+    fn to_toml(&self) -> toml::Value {
+        toml::Value::String(self.to_string())
+    }
+
+    fn anchored(self, folder: &str) -> Self {
+        match self {
+            Self::Auto => Self::Auto,
+            Self::Is(value) => Self::Is(value.anchor(folder)),
+        }
+    }
+}
+
+/// Where Kubernetes comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// Go modules.
+    Module,
+    /// A release.
+    Release,
+    /// Binaries below an address.
+    Url,
+    /// Binaries in a folder.
+    Dir,
+}
+
+impl SourceKind {
+    const ALL: [Self; 4] = [Self::Module, Self::Release, Self::Url, Self::Dir];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Module => "module",
+            Self::Release => "release",
+            Self::Url => "url",
+            Self::Dir => "dir",
+        }
+    }
+}
+
+impl fmt::Display for SourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for SourceKind {
+    type Err = UnknownValue;
+
+    fn from_str(text: &str) -> Result<Self, UnknownValue> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| UnknownValue::new("source", text, Self::ALL.map(Self::as_str)))
+    }
+}
+
+/// Names with values: `A=true,B=false`, or a table in a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Table<V>(pub BTreeMap<String, V>);
+
+impl<V> Value for Table<V>
+where
+    V: Clone + fmt::Debug + Send + Sync + 'static,
+    V: FromStr<Err: fmt::Display> + Into<toml::Value> + for<'de> Deserialize<'de>,
+{
+    const NAME: &'static str = "KEY=VALUE,…";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.starts_with('{') {
+            return inline(text);
+        }
+        let pairs = text.split(',').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (name, value) = pair
+                .split_once('=')
+                .ok_or_else(|| format!("`{pair}` is not KEY=VALUE"))?;
+            let value = parse(value).map_err(|error| format!("in `{pair}`: {error}"))?;
+            Ok((name.to_owned(), value))
+        });
+        pairs.collect::<Result<_, String>>().map(Self)
+    }
+
+    fn from_toml(value: ValueDeserializer<'_>) -> Result<Self, Error> {
+        BTreeMap::deserialize(value).map(Self)
+    }
+
+    fn to_toml(&self) -> toml::Value {
+        let pairs = self.0.iter().map(|(name, value)| (name.clone(), value.clone().into()));
+        toml::Value::Table(pairs.collect())
+    }
+
+    fn arg(arg: Arg) -> Arg {
+        arg.action(ArgAction::Append)
+    }
+
+    fn joined(mut self, later: Self) -> Self {
+        self.0.extend(later.0);
+        self
+    }
+}
+
+/// What a file would say, in a flag or variable.
+fn inline<T: Value>(text: &str) -> Result<T, String> {
+    ValueDeserializer::parse(text)
+        .and_then(T::from_toml)
+        .map_err(|error| error.message().to_owned())
+}
+
+/// Patches for kubeadm.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Patches(pub Vec<KubeadmPatch>);
+
+const TARGETS: [&str; 6] = [
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubeletconfiguration",
+    "corednsdeployment",
+];
+const TYPES: [&str; 3] = ["strategic", "merge", "json"];
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PatchEntry {
+    target: String,
+    r#type: String,
+    patch: String,
+}
+
+impl PatchEntry {
+    fn checked(self) -> Result<KubeadmPatch, String> {
+        let one_of = |kind, value: &str, known: &[&'static str]| {
+            if known.contains(&value) {
+                Ok(())
+            } else {
+                Err(UnknownValue::new(kind, value, known.iter().copied()).to_string())
+            }
+        };
+        one_of("patch target", &self.target, &TARGETS)?;
+        one_of("patch type", &self.r#type, &TYPES)?;
+        Ok(KubeadmPatch { target: self.target, kind: self.r#type, content: self.patch })
+    }
+}
+
+impl Value for Patches {
+    const NAME: &'static str = "TARGET:TYPE=PATCH";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.starts_with('[') {
+            return inline(text);
+        }
+        let malformed = || format!("`{text}` is not TARGET:TYPE=PATCH");
+        let (head, patch) = text.split_once('=').ok_or_else(malformed)?;
+        let (target, kind) = head.split_once(':').ok_or_else(malformed)?;
+        let [target, r#type, patch] = [target, kind, patch].map(str::to_owned);
+        Ok(Self(vec![PatchEntry { target, r#type, patch }.checked()?]))
+    }
+
+    fn from_toml(value: ValueDeserializer<'_>) -> Result<Self, Error> {
+        let entries = Vec::<PatchEntry>::deserialize(value)?;
+        let patches = entries.into_iter().map(PatchEntry::checked);
+        patches.collect::<Result<_, String>>().map(Self).map_err(serde::de::Error::custom)
+    }
+
+    fn to_toml(&self) -> toml::Value {
+        let entry = |patch: &KubeadmPatch| {
+            let pairs = [("target", &patch.target), ("type", &patch.kind), ("patch", &patch.content)];
+            toml::Value::Table(
+                pairs.map(|(name, text)| (name.to_owned(), text.clone().into())).into_iter().collect(),
+            )
+        };
+        toml::Value::Array(self.0.iter().map(entry).collect())
+    }
+
+    fn arg(arg: Arg) -> Arg {
+        arg.action(ArgAction::Append)
+    }
+
+    fn joined(mut self, later: Self) -> Self {
+        self.0.extend(later.0);
+        self
+    }
+
+    fn anchored(mut self, folder: &str) -> Self {
+        for patch in &mut self.0 {
+            if let Some(path) = patch.content.strip_prefix('@') {
+                patch.content = format!("@{}", camino::Utf8Path::new(folder).join(path));
+            }
+        }
+        self
+    }
+}

@@ -1,0 +1,183 @@
+//! The node image that the settings mean, and how the engine gets it.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use camino::Utf8Path;
+use kcluster_cluster::engine::Engine;
+use kcluster_cluster::KUBERNETES;
+use kcluster_images::{
+    Builder, Cache, Download, HostTools, NodeImageRequest, Settings as BuildSettings, Source,
+    known_versions,
+};
+use kcluster_matrix::version::VersionError;
+use kcluster_matrix::{Arch, KubeVersion, Sink};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Settings, SourceKind};
+use crate::context::Context;
+use crate::error::Told;
+
+/// Where the project publishes its releases.
+const RELEASES: &str = "https://dl.k8s.io";
+
+/// The exact version asked for.
+pub(crate) fn version(settings: &Settings) -> Result<KubeVersion, VersionError> {
+    settings.kubernetes.resolve(&known_versions())
+}
+
+/// Where Kubernetes comes from.
+pub(crate) fn source(settings: &Settings) -> Result<Source, Told> {
+    Ok(match settings.source {
+        SourceKind::Module => Source::Module,
+        SourceKind::Release => Source::Release {
+            base_url: settings.source_url.given().map_or(RELEASES, String::as_str).to_owned(),
+        },
+        SourceKind::Url if settings.source_binaries.0.is_empty() => {
+            return Err(Told::input("the source url has no binaries")
+                .help("name each with --source-binaries NAME=URL#sha256=HEX"));
+        }
+        SourceKind::Url => Source::Url {
+            binaries: settings
+                .source_binaries
+                .0
+                .iter()
+                .map(|(name, text)| Ok((name.clone(), download(name, text)?)))
+                .collect::<Result<_, Told>>()?,
+        },
+        SourceKind::Dir => {
+            let Some(path) = settings.source_dir.given() else {
+                return Err(Told::input("the source dir has no folder").help("give --source-dir"));
+            };
+            Source::Dir { path: path.into() }
+        }
+    })
+}
+
+fn download(name: &str, text: &str) -> Result<Download, Told> {
+    let parts = text.split_once("#sha256=");
+    let sound = |sha256: &str| sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match parts {
+        Some((url, sha256)) if sound(sha256) => {
+            Ok(Download { url: url.to_owned(), sha256: sha256.to_lowercase() })
+        }
+        _ => Err(Told::input(format!("source-binaries: `{name}` has no SHA-256"))
+            .help("write URL#sha256= and its 64 hexadecimal digits")),
+    }
+}
+
+/// The image of `arch` that the settings ask for.
+pub(crate) fn request(settings: &Settings, arch: Arch) -> anyhow::Result<NodeImageRequest> {
+    Ok(NodeImageRequest {
+        source: source(settings)?,
+        version: version(settings)?,
+        arch,
+        e2e: settings.e2e_images,
+    })
+}
+
+/// What builds, with its cache.
+pub(crate) fn builder(context: &Context) -> anyhow::Result<Builder> {
+    let settings = BuildSettings {
+        debian_mirror: context.settings.debian_mirror.given().cloned(),
+        go: None,
+    };
+    let cache = Cache::open(&context.settings.cache_dir)?;
+    Ok(Builder::new(cache, settings, Arc::new(context.hub.clone())))
+}
+
+/// Sees to it that the engine has the image, and returns its reference.
+pub(crate) async fn ensure(
+    context: &Context,
+    engine: &dyn Engine,
+    request: &NodeImageRequest,
+) -> anyhow::Result<String> {
+    if let Some(given) = context.settings.image.given() {
+        return take_given(engine, given, request).await;
+    }
+    let reference = request.reference()?;
+    if engine.image(&reference).await?.is_some() {
+        return Ok(reference);
+    }
+    let builder = builder(context)?;
+    until_cancelled(&context.cancel, async {
+        let image = builder.node_image(request).await?;
+        context.hub.note(&format_args!("loading {reference} into the engine"));
+        engine.load_image(Box::new(image.archive.stream())).await?;
+        match engine.image(&reference).await? {
+            Some(_) => Ok(()),
+            None => Err(Told::cluster(format!("the engine took the archive of {reference}, but has no such image")).into()),
+        }
+    })
+    .await?;
+    Ok(reference)
+}
+
+/// The image named by the user, which must be there and of the version asked for.
+async fn take_given(engine: &dyn Engine, given: &str, request: &NodeImageRequest) -> anyhow::Result<String> {
+    let Some(image) = engine.image(given).await? else {
+        return Err(Told::input(format!("the engine has no image `{given}`"))
+            .help("`cargo kcluster images list` shows what there is; without --image it is built")
+            .into());
+    };
+    let wanted = request.version.to_string();
+    match image.labels.get(KUBERNETES) {
+        Some(version) if *version != wanted => {
+            Err(Told::input(format!("image `{given}` is of Kubernetes {version}, not {wanted}"))
+                .help(format!("add --kubernetes {version}"))
+                .into())
+        }
+        _ => Ok(given.to_owned()),
+    }
+}
+
+/// Writes the image's archive to `file`, whole or not at all.
+pub(crate) async fn write_archive(
+    context: &Context,
+    request: &NodeImageRequest,
+    file: &Utf8Path,
+) -> anyhow::Result<()> {
+    let builder = builder(context)?;
+    let image = until_cancelled(&context.cancel, async { Ok(builder.node_image(request).await?) }).await?;
+    let folder = file.parent().filter(|folder| !folder.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    let mut part = tempfile::NamedTempFile::new_in(folder)
+        .with_context(|| format!("failed to write into {folder}"))?;
+    let part = tokio::task::spawn_blocking(move || {
+        image.archive.write(std::io::BufWriter::new(&mut part)).map(|()| part)
+    });
+    part.await??.persist(file).with_context(|| format!("failed to write {file}"))?;
+    Ok(())
+}
+
+/// kubectl, e2e.test and ginkgo of `version`, for this machine.
+pub(crate) async fn host_tools(context: &Context, version: &KubeVersion) -> anyhow::Result<HostTools> {
+    let (builder, source) = (builder(context)?, source(&context.settings)?);
+    until_cancelled(&context.cancel, async { Ok(builder.host_tools(&source, version).await?) }).await
+}
+
+/// Drops `work` when a signal comes; builds end their processes then.
+async fn until_cancelled<T>(
+    cancel: &CancellationToken,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    tokio::select! {
+        result = work => result,
+        () = cancel.cancelled() => Err(Told::interrupted().into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binaries_need_a_whole_digest() {
+        let digest = "AB".repeat(32);
+        let download = download("kubelet", &format!("http://x/kubelet#sha256={digest}")).unwrap();
+        assert_eq!(download.url, "http://x/kubelet");
+        assert_eq!(download.sha256, "ab".repeat(32));
+        for bad in ["http://x/kubelet", "http://x#sha256=12", "http://x#sha256="] {
+            assert!(super::download("kubelet", bad).is_err(), "{bad}");
+        }
+    }
+}

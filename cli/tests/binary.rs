@@ -1,0 +1,176 @@
+//! The built binary from outside: help, refusals and `config show`, as snapshots.
+//!
+//! None of these needs an engine, and none depends on the machine, its user or its terminal.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A folder to run in, and the environment of nobody in particular.
+struct Scene {
+    folder: tempfile::TempDir,
+    variables: Vec<(String, String)>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new() }
+    }
+
+    fn file(self, name: &str, text: &str) -> Self {
+        fs_err::write(self.folder.path().join(name), text).unwrap();
+        self
+    }
+
+    fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Exit code and both outputs, with the folder's name taken out.
+    fn run(&self, args: &str) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_cargo-kcluster"))
+            .arg("kcluster")
+            .args(args.split_whitespace())
+            .current_dir(self.path())
+            .env_clear()
+            .env("HOME", "/home/me")
+            .env("COLUMNS", "100")
+            .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let code = output.status.code().unwrap();
+        let all = format!(
+            "exit code {code}\n--- stdout\n{}--- stderr\n{}",
+            text(&output.stdout),
+            text(&output.stderr)
+        );
+        let canonical = self.path().canonicalize().unwrap();
+        all.replace(canonical.to_str().unwrap(), "[DIR]")
+            .lines()
+            .map(str::trim_end)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+#[test]
+fn help_of_each_command() {
+    let scene = Scene::new();
+    insta::assert_snapshot!("help", scene.run("--help"));
+    for command in [
+        "up", "down", "clean", "e2e", "e2e-serial", "images", "images build", "images prune", "list", "nodes",
+        "exec", "kubectl", "kubeconfig", "load", "logs", "doctor", "config", "config show", "config init",
+        "completions", "man",
+    ] {
+        let name = format!("help {command}").replace(' ', "-");
+        insta::assert_snapshot!(name, scene.run(&format!("{command} -h")));
+    }
+}
+
+#[test]
+fn config_show_names_every_origin() {
+    let scene = Scene::new()
+        .file("kcluster.toml", "nodes = 2\n\n[feature-gates]\nSomeGate = true\n")
+        .variable("KCLUSTER_CNI", "ptp")
+        .variable("KCLUSTER_STATE", "/somewhere");
+    insta::assert_snapshot!(scene.run("config show --kubernetes 1.34 --retain"));
+    let json = scene.run("config show --json");
+    assert!(json.contains("\"origin\": \"kcluster.toml:3\""), "{json}");
+}
+
+#[test]
+fn config_init_writes_a_file_once() {
+    let scene = Scene::new();
+    insta::assert_snapshot!(scene.run("config init -"));
+    assert!(scene.run("config init").starts_with("exit code 0"));
+    assert!(scene.run("config show").starts_with("exit code 0"));
+    insta::assert_snapshot!("config_init_again", scene.run("config init"));
+}
+
+#[test]
+fn words_that_are_not_known_are_answered_with_the_nearest() {
+    let scene = Scene::new();
+    for (name, args) in [
+        ("version-malformed", "up --kubernetes one.two"),
+        ("version-unknown", "up --kubernetes 1.99"),
+        ("cni-unknown", "up --cni brigde"),
+        ("arch-unknown", "up --arch s390"),
+        ("name-bad", "up --name My_Cluster"),
+        ("command-unknown", "upp"),
+        ("flag-unknown", "up --node 2"),
+        ("subnet-malformed", "up --pod-subnet 10.0.0"),
+        ("patch-target-unknown", "up --kubeadm-patches kube-apiservr:merge={}"),
+        ("source-without-folder", "up --source dir"),
+        ("engine-scheme-unknown", "list --engine ftp://host"),
+    ] {
+        insta::assert_snapshot!(format!("refused-{name}"), scene.run(args));
+    }
+}
+
+#[test]
+fn mistakes_in_the_file_are_shown_in_place() {
+    for (name, text) in [
+        ("malformed", "name = \"a\"\nnodes = = 2\n"),
+        ("unclosed", "name = \"a\n"),
+        ("key-unknown", "name = \"a\"\n\nnodess = 2\n"),
+        ("key-far-off", "frobnicate = 2\n"),
+        ("ill-typed", "nodes = \"many\"\n"),
+        ("too-large", "nodes = 300\n"),
+        ("float-version", "kubernetes = 1.36\n"),
+        ("value-unknown", "# ä\ncni = \"flanel\"\n"),
+        ("patch-field-unknown", "kubeadm-patches = [{ target = \"etcd\", typ = \"merge\", patch = \"{}\" }]\n"),
+        ("gate-ill-typed", "[feature-gates]\nA = 1\n"),
+    ] {
+        let scene = Scene::new().file("kcluster.toml", text);
+        insta::assert_snapshot!(format!("file-{name}"), scene.run("up"));
+    }
+}
+
+#[test]
+fn other_ways_to_be_wrong() {
+    let absent = Scene::new().run("config show --config absent.toml");
+    insta::assert_snapshot!("config-absent", absent);
+    let variable = Scene::new().variable("KCLUSTER_NODES", "many").run("config show");
+    insta::assert_snapshot!("variable-ill-typed", variable);
+    let manifest = "[workspace]\n[workspace.metadata.kcluster]\nnodess = 1\n";
+    let scene = Scene::new().file("Cargo.toml", manifest).variable("CARGO", env!("CARGO"));
+    insta::assert_snapshot!("metadata-key-unknown", scene.run("up"));
+    insta::assert_snapshot!("engine-unreachable", Scene::new().run("list"));
+}
+
+#[test]
+fn bare_calls_are_cargo_calls() {
+    let scene = Scene::new();
+    let bare = Command::new(env!("CARGO_BIN_EXE_cargo-kcluster"))
+        .args(["config", "show"])
+        .current_dir(scene.path())
+        .env_clear()
+        .env("HOME", "/home/me")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(bare.stdout).unwrap();
+    assert!(scene.run("config show").contains(text.lines().next().unwrap()), "{text}");
+}
+
+#[test]
+fn completions_and_manual_pages_cover_every_command() {
+    let scene = Scene::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let text = scene.run(&format!("completions {shell}"));
+        assert!(text.contains("kubeconfig") && text.contains("label-filter"), "{text}");
+    }
+    assert!(scene.run("man pages").starts_with("exit code 0"));
+    for page in ["cargo-kcluster.1", "cargo-kcluster-up.1", "cargo-kcluster-config-show.1"] {
+        let text = fs_err::read_to_string(scene.path().join("pages").join(page)).unwrap();
+        assert!(text.contains(".TH"), "{page}");
+    }
+}

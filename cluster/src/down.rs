@@ -58,6 +58,9 @@ pub async fn down(
     Ok(removed)
 }
 
+/// How the references that kcluster gives to node images begin.
+const OWN_REFERENCES: &str = "kcluster/node:";
+
 /// Removes all clusters and all node images.
 ///
 /// # Errors
@@ -81,8 +84,10 @@ pub async fn clean(
         }
     }
     let images = engine.images(&labels::node_images()).await?;
-    for image in images {
-        let reference = image.references.first().unwrap_or(&image.id);
+    // An image built upon ours inherits the label, and a user may tag ours anew: only the
+    // references that kcluster itself gave are its own to remove.
+    let references = images.iter().flat_map(|image| &image.references);
+    for reference in references.filter(|reference| reference.starts_with(OWN_REFERENCES)) {
         match gone(engine.remove_image(reference).await) {
             Ok(()) => removed.images.push(reference.clone()),
             Err(error) => failures.push(error.to_string()),

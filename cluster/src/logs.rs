@@ -117,16 +117,26 @@ async fn of_node(engine: &dyn Engine, node: &NodeInfo, dir: &Path) -> io::Result
         fs::write(&path, text).await?;
         files.push(path);
     }
-    for (source, file) in [
-        ("/var/log/kcluster", "kcluster.tar"),
-        ("/var/log/pods", "pods.tar"),
-    ] {
-        let path = dir.join(file);
+    for source in ["/var/log/kcluster", "/var/log/pods"] {
         let mut content = Vec::new();
         if let Ok(mut archive) = engine.copy_out(&node.name, source).await
             && archive.read_to_end(&mut content).await.is_ok()
         {
-            fs::write(&path, content).await?;
+            files.extend(unpack(&content, &dir)?);
+        }
+    }
+    Ok(files)
+}
+
+/// Writes the regular files of an archive below `dir`; what else a node's log folder may
+/// hold (links, sockets) is of no use elsewhere.
+fn unpack(archive: &[u8], dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in tar::Archive::new(archive).entries()? {
+        let mut entry = entry?;
+        let path = dir.join(entry.path()?);
+        // `unpack_in` refuses paths that lead out of `dir`.
+        if entry.header().entry_type().is_file() && entry.unpack_in(dir)? {
             files.push(path);
         }
     }

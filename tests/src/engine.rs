@@ -25,7 +25,8 @@ pub fn docker(args: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// All that could leak from a cluster, on the engine and on its host.
+/// All that could leak from a cluster, on the engine and on its host. Node images are no
+/// leak: they are kept for the next cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
     /// Container ids, running or not.
@@ -34,8 +35,6 @@ pub struct Inventory {
     pub networks: BTreeSet<String>,
     /// Volume names.
     pub volumes: BTreeSet<String>,
-    /// Image ids.
-    pub images: BTreeSet<String>,
     /// Mount points of this machine.
     pub mounts: BTreeSet<String>,
 }
@@ -54,7 +53,6 @@ impl Inventory {
             containers: list(&["ps", "--all", "--quiet", "--no-trunc"])?,
             networks: list(&["network", "ls", "--quiet", "--no-trunc"])?,
             volumes: list(&["volume", "ls", "--quiet"])?,
-            images: list(&["image", "ls", "--quiet", "--no-trunc"])?,
             mounts: mounts
                 .lines()
                 .filter_map(|line| line.split(' ').nth(1))
@@ -70,7 +68,6 @@ impl Inventory {
             ("container", &self.containers, &before.containers),
             ("network", &self.networks, &before.networks),
             ("volume", &self.volumes, &before.volumes),
-            ("image", &self.images, &before.images),
             ("mount", &self.mounts, &before.mounts),
         ];
         kinds

@@ -165,7 +165,7 @@ fn exec_logs_and_load_work(kcluster: &Kcluster) {
         .unwrap()
         .expect_code(0)
         .unwrap();
-    let kubelet = logs.join("a-worker-1/kubelet.log");
+    let kubelet = logs.join("a-worker-1/kcluster/kubelet.log");
     assert!(
         fs_err::metadata(&kubelet).is_ok_and(|it| it.len() > 1000),
         "{}",
@@ -239,7 +239,8 @@ fn specs_pass(kcluster: &Kcluster, name: &str, command: &[&str], at_least: usize
     assert_eq!(totals.tests, listed, "specs are missing from junit.xml");
     assert_eq!((totals.failures, totals.errors, totals.skipped), (0, 0, 0));
     let ginkgo: Value =
-        serde_json::from_str(&fs_err::read_to_string(out.join("ginkgo.json")).unwrap()).unwrap();
+        serde_json::from_str(&fs_err::read_to_string(out.join("ginkgo/report.json")).unwrap())
+            .unwrap();
     let passed = ginkgo[0]["SpecReports"]
         .as_array()
         .unwrap()
@@ -287,7 +288,7 @@ fn clean_leaves_foreign_things_alone() {
     .unwrap();
     let result = std::panic::catch_unwind(|| {
         kcluster
-            .run(&["clean", "--keep-cache", "--keep-images"])
+            .run(&["clean", "--keep-cache"])
             .unwrap()
             .expect_code(0)
             .unwrap();

@@ -7,6 +7,7 @@
 
 mod bench;
 mod demo;
+mod picture;
 mod run;
 mod setup;
 mod suites;
@@ -34,6 +35,8 @@ enum Command {
         /// CI runs when left out
         suite: Option<suites::Suite>,
     },
+    /// Draw what kcluster prints at work into docs/demo.svg
+    Picture,
     /// Measure boots and write docs/benchmarks.md
     Bench {
         /// How often each figure is taken
@@ -48,6 +51,7 @@ fn main() -> anyhow::Result<()> {
         Command::Demo => demo::run(),
         Command::Test { suite: None } => test::run(),
         Command::Test { suite: Some(suite) } => suites::run(suite),
+        Command::Picture => picture::run(),
         Command::Bench { runs } => bench::run(runs),
     }
 }

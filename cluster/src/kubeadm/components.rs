@@ -23,6 +23,9 @@ pub(super) fn kubelet(spec: &ClusterSpec) -> Value {
         // Specs that read logs rely on these two.
         "containerLogMaxSize": "100Mi",
         "containerLogMaxFiles": 10,
+        // A changed ConfigMap or Secret reaches a pod's volume at its next sync: a minute or
+        // more by default, which specs (and people) then wait for.
+        "syncFrequency": "10s",
         "serializeImagePulls": false,
         "resolvConf": "/etc/resolv.conf",
         "featureGates": spec.feature_gates,

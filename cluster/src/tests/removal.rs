@@ -46,7 +46,9 @@ async fn clean_leaves_strangers_alone() {
     let state = StateDir::new(root.path());
     let engine = Recorder::new()
         .with_image(IMAGE, &labels::node_images())
-        .with_image("postgres:16", &Labels::new());
+        .with_image("postgres:16", &Labels::new())
+        // Built upon ours, so it inherits the label.
+        .with_image("theirs:1", &labels::node_images());
     let own = labels::for_cluster(&spec);
     engine.create_volume("a-var", &own).await.unwrap();
     engine

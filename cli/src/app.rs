@@ -51,7 +51,12 @@ struct Cli {
     global: GlobalFlags,
 
     /// Configuration file, instead of the nearest kcluster.toml
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
     config: Option<Utf8PathBuf>,
 
     #[command(subcommand)]
@@ -86,7 +91,11 @@ pub(crate) fn run(args: Vec<OsString>) -> u8 {
         Ok(cargo) => cargo.command,
         Err(error) => {
             printer.clap(&error);
-            return if error.use_stderr() { exit::BAD_INPUT } else { exit::PASSED };
+            return if error.use_stderr() {
+                exit::BAD_INPUT
+            } else {
+                exit::PASSED
+            };
         }
     };
     match start(*cli, host, &printer) {
@@ -105,7 +114,9 @@ fn start(cli: Cli, host: Host, printer: &Printer) -> anyhow::Result<u8> {
         printer.warn(&warning);
     }
     init_tracing(settings.verbosity);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let context = Context::new(settings, host, printer.clone());
     let result = runtime.block_on(cli.command.run(context));
     // Whatever still waits for input must not keep the process.
@@ -115,7 +126,11 @@ fn start(cli: Cli, host: Host, printer: &Printer) -> anyhow::Result<u8> {
 
 /// Diagnostics for developers of kcluster; users are told through events.
 fn init_tracing(verbosity: u8) {
-    let level = if verbosity >= 3 { "kcluster=debug,info" } else { "off" };
+    let level = if verbosity >= 3 {
+        "kcluster=debug,info"
+    } else {
+        "off"
+    };
     let filter = tracing_subscriber::EnvFilter::try_from_env("KCLUSTER_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     // A second initialisation only happens in tests, and changes nothing.
@@ -137,7 +152,10 @@ mod tests {
     #[test]
     fn bare_and_cargo_calls_are_the_same() {
         let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
-        assert_eq!(normalised(words("cargo-kcluster up")), words("cargo-kcluster kcluster up"));
+        assert_eq!(
+            normalised(words("cargo-kcluster up")),
+            words("cargo-kcluster kcluster up")
+        );
         assert_eq!(normalised(words("x kcluster up")), words("x kcluster up"));
         assert_eq!(normalised(words("x")), words("x kcluster"));
     }

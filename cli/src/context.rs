@@ -18,12 +18,19 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(settings: Settings, host: Host, printer: Printer) -> Self {
-        Self { settings, host, printer, hub: Hub::default(), cancel: CancellationToken::new() }
+        Self {
+            settings,
+            host,
+            printer,
+            hub: Hub::default(),
+            cancel: CancellationToken::new(),
+        }
     }
 
     /// Shows events from here on, and turns signals into an orderly end.
     pub(crate) fn follow(&self) -> anyhow::Result<()> {
-        self.hub.follow(terminal(&self.printer, self.settings.verbosity));
+        self.hub
+            .follow(terminal(&self.printer, self.settings.verbosity));
         interrupt::listen(self.cancel.clone(), self.hub.clone())
     }
 

@@ -11,7 +11,9 @@ use crate::output::Hub;
 
 /// Where the engine is.
 pub(crate) fn endpoint(settings: &Settings) -> anyhow::Result<Endpoint> {
-    Ok(Endpoint::from_env_or(settings.engine.given().map(String::as_str))?)
+    Ok(Endpoint::from_env_or(
+        settings.engine.given().map(String::as_str),
+    )?)
 }
 
 /// A connection to the engine.
@@ -43,9 +45,16 @@ pub(crate) async fn step<T>(
     let result = work.await;
     let outcome = match &result {
         Ok(_) => Outcome::Passed,
-        Err(error) => Outcome::Errored { message: format!("{error:#}") },
+        Err(error) => Outcome::Errored {
+            message: format!("{error:#}"),
+        },
     };
-    hub.emit(EventKind::StepFinished { step, node: None, took: started.elapsed(), outcome });
+    hub.emit(EventKind::StepFinished {
+        step,
+        node: None,
+        took: started.elapsed(),
+        outcome,
+    });
     result
 }
 

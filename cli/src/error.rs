@@ -24,17 +24,29 @@ pub struct Told {
 impl Told {
     /// What was asked for cannot be; nothing was changed.
     pub fn input(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, code: exit::BAD_INPUT }
+        Self {
+            message: message.into(),
+            help: None,
+            code: exit::BAD_INPUT,
+        }
     }
 
     /// A cluster, the engine or the machine failed.
     pub fn cluster(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, code: exit::CLUSTER_FAILED }
+        Self {
+            message: message.into(),
+            help: None,
+            code: exit::CLUSTER_FAILED,
+        }
     }
 
     /// Stopped by a signal.
     pub fn interrupted() -> Self {
-        Self { message: "interrupted".to_owned(), help: None, code: exit::INTERRUPTED }
+        Self {
+            message: "interrupted".to_owned(),
+            help: None,
+            code: exit::INTERRUPTED,
+        }
     }
 
     /// The same, with what to do about it.
@@ -65,11 +77,19 @@ pub(crate) fn code(error: &anyhow::Error) -> u8 {
                 || matches!(cause.downcast_ref(), Some(StateError::Busy { .. }))
                 || matches!(cause.downcast_ref(), Some(EngineError::Missing { .. }))
                 || matches!(cause.downcast_ref(), Some(LoadError::Archive { .. }))
-                || matches!(cause.downcast_ref(), Some(E2eError::NoMatch { .. } | E2eError::List { .. }));
+                || matches!(
+                    cause.downcast_ref(),
+                    Some(E2eError::NoMatch { .. } | E2eError::List { .. })
+                );
             let input = input
                 || matches!(
                     cause.downcast_ref(),
-                    Some(ImageError::Digest { .. } | ImageError::Missing { .. } | ImageError::NoMirror { .. } | ImageError::Unknown(_))
+                    Some(
+                        ImageError::Digest { .. }
+                            | ImageError::Missing { .. }
+                            | ImageError::NoMirror { .. }
+                            | ImageError::Unknown(_)
+                    )
                 );
             let outside = cause.is::<EngineError>()
                 || cause.is::<ClusterError>()
@@ -110,7 +130,9 @@ fn help(error: &anyhow::Error) -> Option<String> {
         if let Some(told) = cause.downcast_ref::<Told>() {
             return told.help.clone();
         }
-        cause.downcast_ref::<ConfigError>().and_then(ConfigError::help)
+        cause
+            .downcast_ref::<ConfigError>()
+            .and_then(ConfigError::help)
     })
 }
 
@@ -121,8 +143,13 @@ mod tests {
     #[test]
     fn causes_are_shown_once_and_help_comes_last() {
         let told = Told::cluster("no engine").help("start one");
-        let error = anyhow::Error::new(told).context("failed to boot: no engine").context("up");
-        assert_eq!(render(&error), "up\n  because failed to boot: no engine\nhelp: start one");
+        let error = anyhow::Error::new(told)
+            .context("failed to boot: no engine")
+            .context("up");
+        assert_eq!(
+            render(&error),
+            "up\n  because failed to boot: no engine\nhelp: start one"
+        );
         assert_eq!(code(&error), exit::CLUSTER_FAILED);
         assert_eq!(code(&anyhow::anyhow!("odd")), exit::UNEXPECTED);
     }

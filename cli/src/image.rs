@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use camino::Utf8Path;
-use kcluster_cluster::engine::Engine;
 use kcluster_cluster::KUBERNETES;
+use kcluster_cluster::engine::Engine;
 use kcluster_images::{
     Builder, Cache, Download, HostTools, NodeImageRequest, Settings as BuildSettings, Source,
     known_versions,
@@ -31,7 +31,11 @@ pub(crate) fn source(settings: &Settings) -> Result<Source, Told> {
     Ok(match settings.source {
         SourceKind::Module => Source::Module,
         SourceKind::Release => Source::Release {
-            base_url: settings.source_url.given().map_or(RELEASES, String::as_str).to_owned(),
+            base_url: settings
+                .source_url
+                .given()
+                .map_or(RELEASES, String::as_str)
+                .to_owned(),
         },
         SourceKind::Url if settings.source_binaries.0.is_empty() => {
             return Err(Told::input("the source url has no binaries")
@@ -56,13 +60,17 @@ pub(crate) fn source(settings: &Settings) -> Result<Source, Told> {
 
 fn download(name: &str, text: &str) -> Result<Download, Told> {
     let parts = text.split_once("#sha256=");
-    let sound = |sha256: &str| sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let sound =
+        |sha256: &str| sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
     match parts {
-        Some((url, sha256)) if sound(sha256) => {
-            Ok(Download { url: url.to_owned(), sha256: sha256.to_lowercase() })
-        }
-        _ => Err(Told::input(format!("source-binaries: `{name}` has no SHA-256"))
-            .help("write URL#sha256= and its 64 hexadecimal digits")),
+        Some((url, sha256)) if sound(sha256) => Ok(Download {
+            url: url.to_owned(),
+            sha256: sha256.to_lowercase(),
+        }),
+        _ => Err(
+            Told::input(format!("source-binaries: `{name}` has no SHA-256"))
+                .help("write URL#sha256= and its 64 hexadecimal digits"),
+        ),
     }
 }
 
@@ -102,11 +110,16 @@ pub(crate) async fn ensure(
     let builder = builder(context)?;
     until_cancelled(&context.cancel, async {
         let image = builder.node_image(request).await?;
-        context.hub.note(&format_args!("loading {reference} into the engine"));
+        context
+            .hub
+            .note(&format_args!("loading {reference} into the engine"));
         engine.load_image(Box::new(image.archive.stream())).await?;
         match engine.image(&reference).await? {
             Some(_) => Ok(()),
-            None => Err(Told::cluster(format!("the engine took the archive of {reference}, but has no such image")).into()),
+            None => Err(Told::cluster(format!(
+                "the engine took the archive of {reference}, but has no such image"
+            ))
+            .into()),
         }
     })
     .await?;
@@ -114,7 +127,11 @@ pub(crate) async fn ensure(
 }
 
 /// The image named by the user, which must be there and of the version asked for.
-async fn take_given(engine: &dyn Engine, given: &str, request: &NodeImageRequest) -> anyhow::Result<String> {
+async fn take_given(
+    engine: &dyn Engine,
+    given: &str,
+    request: &NodeImageRequest,
+) -> anyhow::Result<String> {
     let Some(image) = engine.image(given).await? else {
         return Err(Told::input(format!("the engine has no image `{given}`"))
             .help("`cargo kcluster images list` shows what there is; without --image it is built")
@@ -122,11 +139,11 @@ async fn take_given(engine: &dyn Engine, given: &str, request: &NodeImageRequest
     };
     let wanted = request.version.to_string();
     match image.labels.get(KUBERNETES) {
-        Some(version) if *version != wanted => {
-            Err(Told::input(format!("image `{given}` is of Kubernetes {version}, not {wanted}"))
-                .help(format!("add --kubernetes {version}"))
-                .into())
-        }
+        Some(version) if *version != wanted => Err(Told::input(format!(
+            "image `{given}` is of Kubernetes {version}, not {wanted}"
+        ))
+        .help(format!("add --kubernetes {version}"))
+        .into()),
         _ => Ok(given.to_owned()),
     }
 }
@@ -138,21 +155,38 @@ pub(crate) async fn write_archive(
     file: &Utf8Path,
 ) -> anyhow::Result<()> {
     let builder = builder(context)?;
-    let image = until_cancelled(&context.cancel, async { Ok(builder.node_image(request).await?) }).await?;
-    let folder = file.parent().filter(|folder| !folder.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    let image = until_cancelled(&context.cancel, async {
+        Ok(builder.node_image(request).await?)
+    })
+    .await?;
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_str().is_empty())
+        .unwrap_or(Utf8Path::new("."));
     let mut part = tempfile::NamedTempFile::new_in(folder)
         .with_context(|| format!("failed to write into {folder}"))?;
     let part = tokio::task::spawn_blocking(move || {
-        image.archive.write(std::io::BufWriter::new(&mut part)).map(|()| part)
+        image
+            .archive
+            .write(std::io::BufWriter::new(&mut part))
+            .map(|()| part)
     });
-    part.await??.persist(file).with_context(|| format!("failed to write {file}"))?;
+    part.await??
+        .persist(file)
+        .with_context(|| format!("failed to write {file}"))?;
     Ok(())
 }
 
 /// kubectl, e2e.test and ginkgo of `version`, for this machine.
-pub(crate) async fn host_tools(context: &Context, version: &KubeVersion) -> anyhow::Result<HostTools> {
+pub(crate) async fn host_tools(
+    context: &Context,
+    version: &KubeVersion,
+) -> anyhow::Result<HostTools> {
     let (builder, source) = (builder(context)?, source(&context.settings)?);
-    until_cancelled(&context.cancel, async { Ok(builder.host_tools(&source, version).await?) }).await
+    until_cancelled(&context.cancel, async {
+        Ok(builder.host_tools(&source, version).await?)
+    })
+    .await
 }
 
 /// Drops `work` when a signal comes; builds end their processes then.

@@ -24,7 +24,10 @@ pub(crate) async fn host_program(
         return Ok(Some(program));
     }
     let here = kcluster_images::host_arch()?;
-    let same = target.spec.as_ref().is_some_and(|spec| spec.cell.arch == here);
+    let same = target
+        .spec
+        .as_ref()
+        .is_some_and(|spec| spec.cell.arch == here);
     if !same || !settings.kubeconfig().exists() {
         return Ok(None);
     }
@@ -47,14 +50,19 @@ fn unpack(archive: impl Read, folder: &Utf8Path, to: &Utf8Path) -> anyhow::Resul
     fs_err::create_dir_all(folder)?;
     let mut archive = tar::Archive::new(archive);
     let mut entries = archive.entries()?.filter(|entry| {
-        entry.as_ref().is_ok_and(|entry| entry.header().entry_type().is_file())
+        entry
+            .as_ref()
+            .is_ok_and(|entry| entry.header().entry_type().is_file())
     });
-    let mut entry = entries.next().context("the node's archive of kubectl is empty")??;
+    let mut entry = entries
+        .next()
+        .context("the node's archive of kubectl is empty")??;
     let mut part = tempfile::NamedTempFile::new_in(folder)?;
     std::io::copy(&mut entry, &mut part)?;
     part.flush()?;
     fs_err::set_permissions(part.path(), std::fs::Permissions::from_mode(0o755))?;
-    part.persist(to).with_context(|| format!("failed to write {to}"))?;
+    part.persist(to)
+        .with_context(|| format!("failed to write {to}"))?;
     Ok(())
 }
 
@@ -70,12 +78,17 @@ mod tests {
         let mut header = tar::Header::new_gnu();
         header.set_size(3);
         header.set_mode(0o600);
-        builder.append_data(&mut header, "kubernetes", &b"abc"[..]).unwrap();
+        builder
+            .append_data(&mut header, "kubernetes", &b"abc"[..])
+            .unwrap();
         let archive = builder.into_inner().unwrap();
         let to = folder.join("bin/kubectl");
         unpack(archive.as_slice(), &folder.join("bin"), &to).unwrap();
         assert_eq!(fs_err::read(&to).unwrap(), b"abc");
-        assert_eq!(fs_err::metadata(&to).unwrap().permissions().mode() & 0o777, 0o755);
+        assert_eq!(
+            fs_err::metadata(&to).unwrap().permissions().mode() & 0o777,
+            0o755
+        );
         assert!(unpack(&[0; 1024][..], &folder.join("bin"), &to).is_err());
     }
 }

@@ -1,8 +1,8 @@
 //! `cargo kcluster`: arguments, configuration, terminal output, one file per command.
 //!
 //! Parsing does no work. Once a command is known, [`config::load`] builds the settings,
-//! a [`context::Context`] carries them with the event hub and the signal token, and the
-//! command calls the libraries. Only [`output`] prints; only [`main`] decides exit codes.
+//! a `context::Context` carries them with the event hub and the signal token, and the
+//! command calls the libraries. Only `output` prints; only [`main`] decides exit codes.
 
 mod app;
 mod commands;

@@ -7,7 +7,10 @@ use kcluster_reports::{json, junit, summary};
 
 /// The machine's name, for reports.
 pub(crate) fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// Writes `junit.xml`, `report.json` and `summary.md` into `folder`.

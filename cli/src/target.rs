@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use kcluster_cluster::engine::{Engine, ExecOutput, ExecSpec, NodeInfo, NodeState};
 use kcluster_cluster::{ROLE, StateDir, list};
-use kcluster_matrix::{ClusterSpec, Role};
 use kcluster_matrix::suggest::nearest;
+use kcluster_matrix::{ClusterSpec, Role};
 
 use crate::config::Settings;
 use crate::engine;
@@ -27,17 +27,32 @@ impl Target {
         let engine = engine::open(settings).await?;
         let clusters = list(engine.as_ref()).await?;
         let name = settings.name.to_string();
-        let known: Vec<String> = clusters.iter().map(|cluster| cluster.name.to_string()).collect();
-        let Some(found) = clusters.into_iter().find(|cluster| cluster.name == settings.name) else {
+        let known: Vec<String> = clusters
+            .iter()
+            .map(|cluster| cluster.name.to_string())
+            .collect();
+        let Some(found) = clusters
+            .into_iter()
+            .find(|cluster| cluster.name == settings.name)
+        else {
             let near = nearest(&name, known.iter().map(String::as_str));
             let help = near.map_or_else(
                 || format!("`cargo kcluster up --name {name}` makes it, `cargo kcluster list` shows what there is"),
                 |near| format!("did you mean `--name {near}`?"),
             );
-            return Err(Told::input(format!("there is no cluster `{name}`")).help(help).into());
+            return Err(Told::input(format!("there is no cluster `{name}`"))
+                .help(help)
+                .into());
         };
-        let spec = StateDir::new(&settings.state_dir).cluster(&settings.name).spec()?;
-        Ok(Self { engine, nodes: found.nodes, spec, name })
+        let spec = StateDir::new(&settings.state_dir)
+            .cluster(&settings.name)
+            .spec()?;
+        Ok(Self {
+            engine,
+            nodes: found.nodes,
+            spec,
+            name,
+        })
     }
 
     /// A node by its name, or by the part after the cluster's name.
@@ -56,17 +71,32 @@ impl Target {
     /// The first control plane.
     pub(crate) fn control_plane(&self) -> Result<&NodeInfo, Told> {
         let role = Role::ControlPlane.as_str();
-        let found = self.nodes.iter().find(|node| node.labels.get(ROLE).is_some_and(|have| have == role));
-        found.filter(|node| node.state == NodeState::Running).ok_or_else(|| {
-            Told::cluster(format!("the control plane of cluster `{}` does not run", self.name))
-                .help(format!("`cargo kcluster up --name {}` makes the cluster anew", self.name))
-        })
+        let found = self
+            .nodes
+            .iter()
+            .find(|node| node.labels.get(ROLE).is_some_and(|have| have == role));
+        found
+            .filter(|node| node.state == NodeState::Running)
+            .ok_or_else(|| {
+                Told::cluster(format!(
+                    "the control plane of cluster `{}` does not run",
+                    self.name
+                ))
+                .help(format!(
+                    "`cargo kcluster up --name {}` makes the cluster anew",
+                    self.name
+                ))
+            })
     }
 
     /// Runs kubectl in the control plane and returns what it printed.
     pub(crate) async fn kubectl(&self, args: &[&str]) -> anyhow::Result<ExecOutput> {
         let node = &self.control_plane()?.name;
-        let asked = self.engine.exec(node, kubectl(args.iter().map(|arg| (*arg).to_owned())), None);
+        let asked = self.engine.exec(
+            node,
+            kubectl(args.iter().map(|arg| (*arg).to_owned())),
+            None,
+        );
         let output = tokio::time::timeout(LIMIT, asked)
             .await
             .map_err(|_| Told::cluster(format!("kubectl in {node} does not answer")))?;
@@ -81,6 +111,9 @@ const LIMIT: Duration = Duration::from_secs(15);
 pub(crate) fn kubectl(args: impl IntoIterator<Item = String>) -> ExecSpec {
     let mut spec = ExecSpec::new(["kubectl"]);
     spec.argv.extend(args);
-    spec.env.push(("KUBECONFIG".to_owned(), "/etc/kubernetes/admin.conf".to_owned()));
+    spec.env.push((
+        "KUBECONFIG".to_owned(),
+        "/etc/kubernetes/admin.conf".to_owned(),
+    ));
     spec
 }

@@ -15,7 +15,10 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            variables: Vec::new(),
+        }
     }
 
     fn file(self, name: &str, text: &str) -> Self {
@@ -67,9 +70,27 @@ fn help_of_each_command() {
     let scene = Scene::new();
     insta::assert_snapshot!("help", scene.run("--help"));
     for command in [
-        "up", "down", "clean", "e2e", "e2e-serial", "images", "images build", "images prune", "list", "nodes",
-        "exec", "kubectl", "kubeconfig", "load", "logs", "doctor", "config", "config show", "config init",
-        "completions", "man",
+        "up",
+        "down",
+        "clean",
+        "e2e",
+        "e2e-serial",
+        "images",
+        "images build",
+        "images prune",
+        "list",
+        "nodes",
+        "exec",
+        "kubectl",
+        "kubeconfig",
+        "load",
+        "logs",
+        "doctor",
+        "config",
+        "config show",
+        "config init",
+        "completions",
+        "man",
     ] {
         let name = format!("help {command}").replace(' ', "-");
         insta::assert_snapshot!(name, scene.run(&format!("{command} -h")));
@@ -79,7 +100,10 @@ fn help_of_each_command() {
 #[test]
 fn config_show_names_every_origin() {
     let scene = Scene::new()
-        .file("kcluster.toml", "nodes = 2\n\n[feature-gates]\nSomeGate = true\n")
+        .file(
+            "kcluster.toml",
+            "nodes = 2\n\n[feature-gates]\nSomeGate = true\n",
+        )
         .variable("KCLUSTER_CNI", "ptp")
         .variable("KCLUSTER_STATE", "/somewhere");
     insta::assert_snapshot!(scene.run("config show --kubernetes 1.34 --retain"));
@@ -108,7 +132,10 @@ fn words_that_are_not_known_are_answered_with_the_nearest() {
         ("command-unknown", "upp"),
         ("flag-unknown", "up --node 2"),
         ("subnet-malformed", "up --pod-subnet 10.0.0"),
-        ("patch-target-unknown", "up --kubeadm-patches kube-apiservr:merge={}"),
+        (
+            "patch-target-unknown",
+            "up --kubeadm-patches kube-apiservr:merge={}",
+        ),
         ("source-without-folder", "up --source dir"),
         ("engine-scheme-unknown", "list --engine ftp://host"),
     ] {
@@ -127,7 +154,10 @@ fn mistakes_in_the_file_are_shown_in_place() {
         ("too-large", "nodes = 300\n"),
         ("float-version", "kubernetes = 1.36\n"),
         ("value-unknown", "# ä\ncni = \"flanel\"\n"),
-        ("patch-field-unknown", "kubeadm-patches = [{ target = \"etcd\", typ = \"merge\", patch = \"{}\" }]\n"),
+        (
+            "patch-field-unknown",
+            "kubeadm-patches = [{ target = \"etcd\", typ = \"merge\", patch = \"{}\" }]\n",
+        ),
         ("gate-ill-typed", "[feature-gates]\nA = 1\n"),
     ] {
         let scene = Scene::new().file("kcluster.toml", text);
@@ -139,10 +169,14 @@ fn mistakes_in_the_file_are_shown_in_place() {
 fn other_ways_to_be_wrong() {
     let absent = Scene::new().run("config show --config absent.toml");
     insta::assert_snapshot!("config-absent", absent);
-    let variable = Scene::new().variable("KCLUSTER_NODES", "many").run("config show");
+    let variable = Scene::new()
+        .variable("KCLUSTER_NODES", "many")
+        .run("config show");
     insta::assert_snapshot!("variable-ill-typed", variable);
     let manifest = "[workspace]\n[workspace.metadata.kcluster]\nnodess = 1\n";
-    let scene = Scene::new().file("Cargo.toml", manifest).variable("CARGO", env!("CARGO"));
+    let scene = Scene::new()
+        .file("Cargo.toml", manifest)
+        .variable("CARGO", env!("CARGO"));
     insta::assert_snapshot!("metadata-key-unknown", scene.run("up"));
     insta::assert_snapshot!("engine-unreachable", Scene::new().run("list"));
 }
@@ -158,7 +192,12 @@ fn bare_calls_are_cargo_calls() {
         .output()
         .unwrap();
     let text = String::from_utf8(bare.stdout).unwrap();
-    assert!(scene.run("config show").contains(text.lines().next().unwrap()), "{text}");
+    assert!(
+        scene
+            .run("config show")
+            .contains(text.lines().next().unwrap()),
+        "{text}"
+    );
 }
 
 #[test]
@@ -166,10 +205,17 @@ fn completions_and_manual_pages_cover_every_command() {
     let scene = Scene::new();
     for shell in ["bash", "zsh", "fish"] {
         let text = scene.run(&format!("completions {shell}"));
-        assert!(text.contains("kubeconfig") && text.contains("label-filter"), "{text}");
+        assert!(
+            text.contains("kubeconfig") && text.contains("label-filter"),
+            "{text}"
+        );
     }
     assert!(scene.run("man pages").starts_with("exit code 0"));
-    for page in ["cargo-kcluster.1", "cargo-kcluster-up.1", "cargo-kcluster-config-show.1"] {
+    for page in [
+        "cargo-kcluster.1",
+        "cargo-kcluster-up.1",
+        "cargo-kcluster-config-show.1",
+    ] {
         let text = fs_err::read_to_string(scene.path().join("pages").join(page)).unwrap();
         assert!(text.contains(".TH"), "{page}");
     }

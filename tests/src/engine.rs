@@ -4,25 +4,16 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
+
+use crate::process::run;
 
 /// Runs Docker's client and returns what it printed.
 ///
 /// # Errors
 /// When it cannot be started or fails.
 pub fn docker(args: &[&str]) -> Result<String> {
-    let output = Command::new("docker")
-        .args(args)
-        .output()
-        .context("failed to start docker's client")?;
-    if !output.status.success() {
-        bail!(
-            "docker {} failed: {}",
-            args.join(" "),
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    run(Command::new("docker").args(args))
 }
 
 /// All that could leak from a cluster, on the engine and on its host. Node images are no

@@ -12,10 +12,13 @@
 mod engine;
 mod junit;
 mod kcluster;
+mod own_engine;
+mod process;
 
 pub use engine::{Inventory, docker};
 pub use junit::{JunitTotals, junit_totals};
 pub use kcluster::{Kcluster, Output};
+pub use own_engine::OwnEngine;
 
 /// Whether tests with real clusters are to run; says so when not.
 #[must_use]

@@ -4,7 +4,9 @@ use camino::Utf8PathBuf;
 use clap::Subcommand;
 use kcluster_matrix::exit;
 
-use crate::config::{self, ClusterFlags, ImageFlags, Layer, NameFlag, ReportFlag, SourceFlags, TestFlags};
+use crate::config::{
+    self, ClusterFlags, ImageFlags, Layer, NameFlag, ReportFlag, SourceFlags, TestFlags,
+};
 use crate::context::Context;
 use crate::error::Told;
 
@@ -49,8 +51,18 @@ impl Args {
     pub(crate) fn layer(&self) -> Layer {
         match &self.command {
             Sub::Show(show) => {
-                let Show { name, image, source, cluster, tests, report, .. } = show;
-                Layer::of([&name.0, &image.0, &source.0, &cluster.0, &tests.0, &report.0])
+                let Show {
+                    name,
+                    image,
+                    source,
+                    cluster,
+                    tests,
+                    report,
+                    ..
+                } = show;
+                Layer::of([
+                    &name.0, &image.0, &source.0, &cluster.0, &tests.0, &report.0,
+                ])
             }
             Sub::Init { .. } => Layer::default(),
         }

@@ -38,20 +38,32 @@ impl Args {
         }
         context.hub.finish();
         if self.json {
-            context.printer.data(&serde_json::to_string_pretty(&results)?);
+            context
+                .printer
+                .data(&serde_json::to_string_pretty(&results)?);
         } else {
-            context.printer.data(&table(&results, context.printer.paint()));
+            context
+                .printer
+                .data(&table(&results, context.printer.paint()));
         }
-        let blocking = results.iter().filter(|result| result.level == Level::Blocking).count();
+        let blocking = results
+            .iter()
+            .filter(|result| result.level == Level::Blocking)
+            .count();
         if blocking == 0 {
             return Ok(exit::PASSED);
         }
-        let told = Told::cluster(format!("{blocking} of {} checks must be seen to first", results.len()));
-        Err(match results.iter().any(|result| result.fixable) && !self.fix {
-            true => told.help("`cargo kcluster doctor --fix` applies what it can"),
-            false => told,
-        }
-        .into())
+        let told = Told::cluster(format!(
+            "{blocking} of {} checks must be seen to first",
+            results.len()
+        ));
+        Err(
+            match results.iter().any(|result| result.fixable) && !self.fix {
+                true => told.help("`cargo kcluster doctor --fix` applies what it can"),
+                false => told,
+            }
+            .into(),
+        )
     }
 }
 
@@ -59,14 +71,29 @@ async fn gather(context: &Context) -> anyhow::Result<Facts> {
     let settings = &context.settings;
     let endpoint = engine::endpoint(settings)?;
     let engine = engine::facts(&endpoint).await;
-    let folders = [("cache", settings.cache_dir.as_path()), ("state", settings.state_dir.as_path())];
+    let folders = [
+        ("cache", settings.cache_dir.as_path()),
+        ("state", settings.state_dir.as_path()),
+    ];
     Ok(Facts::gather(&context.host, engine, &endpoint, folders))
 }
 
 fn table(results: &[Result], paint: output::Paint) -> String {
-    let width = results.iter().map(|result| result.check.len()).max().unwrap_or(0);
+    let width = results
+        .iter()
+        .map(|result| result.check.len())
+        .max()
+        .unwrap_or(0);
     let mut text = String::new();
-    for Result { check, level, found, remedy, fixable, .. } in results {
+    for Result {
+        check,
+        level,
+        found,
+        remedy,
+        fixable,
+        ..
+    } in results
+    {
         let sign = match level {
             Level::Fine => paint.good(level.sign()),
             Level::Warning => paint.warn(level.sign()),
@@ -93,13 +120,16 @@ async fn apply(context: &Context, facts: &Facts, results: &[Result]) -> anyhow::
         context.printer.tell(&format!("  {action}"));
     }
     for action in actions {
-        context.printer.tell(&format!("{} {action}", context.printer.paint().strong("+")));
+        context
+            .printer
+            .tell(&format!("{} {action}", context.printer.paint().strong("+")));
         match &action.detached {
             Some(log) => start(context, &action, log).await?,
             None => {
                 let shown = action.to_string();
                 let work = tokio::task::spawn_blocking(move || execute(&action));
-                work.await?.with_context(|| format!("failed to run `{shown}`"))?;
+                work.await?
+                    .with_context(|| format!("failed to run `{shown}`"))?;
             }
         }
     }
@@ -114,7 +144,11 @@ fn execute(action: &Action) -> anyhow::Result<()> {
         .stdin(Stdio::null())
         .stdout(std::io::stderr())
         .status()?;
-    if status.success() { Ok(()) } else { Err(Told::cluster(format!("it ended with {status}")).into()) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Told::cluster(format!("it ended with {status}")).into())
+    }
 }
 
 /// How long an engine may take to answer after its start.
@@ -123,7 +157,9 @@ const START: Duration = Duration::from_secs(60);
 /// Starts the engine in the background and returns when it answers.
 async fn start(context: &Context, action: &Action, log: &str) -> anyhow::Result<()> {
     let (program, arguments) = action.argv.split_first().context("no program")?;
-    let folder = camino::Utf8Path::new(log).parent().context("no folder for the log")?;
+    let folder = camino::Utf8Path::new(log)
+        .parent()
+        .context("no folder for the log")?;
     fs_err::create_dir_all(folder)?;
     let file = fs_err::File::create(log)?.into_parts().0;
     let mut child = Command::new(program)
@@ -160,5 +196,8 @@ fn failed(log: &str, what: &str) -> anyhow::Error {
     let text = fs_err::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     let last = lines[lines.len().saturating_sub(8)..].join("\n  ");
-    Told::cluster(format!("the engine did not start: {what}; last lines of {log}:\n  {last}")).into()
+    Told::cluster(format!(
+        "the engine did not start: {what}; last lines of {log}:\n  {last}"
+    ))
+    .into()
 }

@@ -28,7 +28,9 @@ impl Args {
         let removed = down(engine.as_ref(), &settings.name, &state, &context.hub).await?;
         context.hub.finish();
         if removed.is_empty() {
-            context.printer.tell(&format!("there was no cluster `{}`", settings.name));
+            context
+                .printer
+                .tell(&format!("there was no cluster `{}`", settings.name));
         } else {
             tell_removed(&context.printer, &removed);
         }

@@ -63,9 +63,14 @@ impl Args {
         let spec = target.spec.clone().ok_or_else(|| unknown(&context))?;
         context.hub.enter(spec.cell.id());
         let tools = image::host_tools(&context, &spec.cell.kubernetes).await?;
-        let paths = [&tools.ginkgo, &tools.e2e_test, &tools.kubectl].map(|path| Utf8PathBuf::try_from(path.clone()));
+        let paths = [&tools.ginkgo, &tools.e2e_test, &tools.kubectl]
+            .map(|path| Utf8PathBuf::try_from(path.clone()));
         let [ginkgo, e2e_test, kubectl] = paths;
-        let programs = Tools { ginkgo: ginkgo?, e2e_test: e2e_test?, kubectl: kubectl? };
+        let programs = Tools {
+            ginkgo: ginkgo?,
+            e2e_test: e2e_test?,
+            kubectl: kubectl?,
+        };
         let selection = Selection {
             which,
             substring: self.substring,
@@ -100,7 +105,12 @@ impl Args {
         }
         context.hub.finish();
         let boot = Record::read(&events_file(&context.settings.cluster_dir()));
-        let run = result.suite(spec.cell.id().as_str(), which.phase(), &report::host(), properties(&spec, &request));
+        let run = result.suite(
+            spec.cell.id().as_str(),
+            which.phase(),
+            &report::host(),
+            properties(&spec, &request),
+        );
         let mut suites = vec![run];
         if !boot.is_empty() {
             suites.insert(0, fold::boot_suite(&boot, &report::host()));
@@ -112,15 +122,22 @@ impl Args {
 
 fn unknown(context: &Context) -> Told {
     let name = &context.settings.name;
-    Told::input(format!("cluster `{name}` was not made with this state folder, so its version is not known"))
-        .help(format!("give the --state-dir it was made with, or make it again: `cargo kcluster up --name {name}`"))
+    Told::input(format!(
+        "cluster `{name}` was not made with this state folder, so its version is not known"
+    ))
+    .help(format!(
+        "give the --state-dir it was made with, or make it again: `cargo kcluster up --name {name}`"
+    ))
 }
 
 /// The folder for reports, by its absolute path.
 fn out(context: &Context) -> Utf8PathBuf {
     let settings = &context.settings;
     let own = || settings.cluster_dir().join("report");
-    settings.report_dir.given().map_or_else(own, |folder| context.host.folder.join(folder))
+    settings
+        .report_dir
+        .given()
+        .map_or_else(own, |folder| context.host.folder.join(folder))
 }
 
 /// As many processes as were asked for, or as the engine's machine carries.
@@ -139,17 +156,33 @@ async fn processes(context: &Context, target: &Target, list: &SpecList) -> anyho
 
 /// What API and nodes say, where specs failed; that it cannot be had must not hide the failures.
 async fn dump(context: &Context, target: &Target, request: &RunRequest, result: &RunResult) {
-    let RunRequest { tools, kubeconfig, out, .. } = request;
+    let RunRequest {
+        tools,
+        kubeconfig,
+        out,
+        ..
+    } = request;
     let folder = out.join("dump");
     let nodes = folder.join("nodes");
     let of_specs = kcluster_e2e::dump::dump(tools, kubeconfig, &result.cases, out, &context.cancel);
-    let of_nodes = collect_logs(target.engine.as_ref(), &context.settings.name, nodes.as_std_path());
+    let of_nodes = collect_logs(
+        target.engine.as_ref(),
+        &context.settings.name,
+        nodes.as_std_path(),
+    );
     let (of_specs, of_nodes) = futures_util::future::join(of_specs, of_nodes).await;
-    let failures = [of_specs.err().map(|error| error.to_string()), of_nodes.err().map(|error| error.to_string())];
+    let failures = [
+        of_specs.err().map(|error| error.to_string()),
+        of_nodes.err().map(|error| error.to_string()),
+    ];
     for failure in failures.into_iter().flatten() {
-        context.hub.warn(&format_args!("not everything could be collected: {failure}"));
+        context.hub.warn(&format_args!(
+            "not everything could be collected: {failure}"
+        ));
     }
-    context.hub.note(&format_args!("what explains the failures is in {folder}"));
+    context
+        .hub
+        .note(&format_args!("what explains the failures is in {folder}"));
 }
 
 /// What describes the run in reports.
@@ -178,13 +211,26 @@ fn conclude(context: &Context, result: &RunResult, out: &Utf8Path) -> anyhow::Re
         result.listed,
         table::totals(&totals, result.took)
     );
-    if let Some(ginkgo) = result.tally.filter(|ginkgo| (ginkgo.passed, ginkgo.failed) != (totals.passed, totals.failed)) {
+    if let Some(ginkgo) = result
+        .tally
+        .filter(|ginkgo| (ginkgo.passed, ginkgo.failed) != (totals.passed, totals.failed))
+    {
         context.printer.warn(&format!(
             "ginkgo itself counts {} passed and {} failed; what it did not report counts as not judged",
             ginkgo.passed, ginkgo.failed
         ));
     }
-    let sign = if totals.exit_code() == exit::PASSED { paint.good("passed:") } else { paint.bad("not passed:") };
+    let unrun: Vec<&str> = result.cases.iter().filter_map(fold::never_ran).collect();
+    if let Some(reason) = unrun.first() {
+        context
+            .printer
+            .warn(&format!("{} specs have no verdict: {reason}", unrun.len()));
+    }
+    let sign = if totals.exit_code() == exit::PASSED {
+        paint.good("passed:")
+    } else {
+        paint.bad("not passed:")
+    };
     context.printer.tell(&format!("{sign} {text}"));
     context.printer.data(out.as_str());
     if context.cancel.is_cancelled() {

@@ -27,7 +27,10 @@ impl Args {
     pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
         let target = Target::find(&context.settings).await?;
         let node = target.node(&self.node)?.name.clone();
-        let spec = ExecSpec { tty: on_terminal(), ..ExecSpec::new(self.command) };
+        let spec = ExecSpec {
+            tty: on_terminal(),
+            ..ExecSpec::new(self.command)
+        };
         let code = target.engine.exec_interactive(&node, spec).await?;
         Ok(exit_code(code))
     }

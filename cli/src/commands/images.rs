@@ -67,7 +67,9 @@ impl Args {
                     Some(file) => into_file(&context, &context.host.folder.join(file)).await,
                 };
                 context.hub.finish();
-                context.printer.data(&interrupt::or_interrupted(result, &context.cancel)?);
+                context
+                    .printer
+                    .data(&interrupt::or_interrupted(result, &context.cancel)?);
             }
             Sub::List => list(&context).await?,
             Sub::Sizes => sizes(&context).await?,
@@ -105,17 +107,28 @@ async fn node_images_of(context: &Context) -> anyhow::Result<Vec<ImageInfo>> {
 }
 
 fn label(image: &ImageInfo, name: &str) -> String {
-    image.labels.get(name).cloned().unwrap_or_else(|| "-".to_owned())
+    image
+        .labels
+        .get(name)
+        .cloned()
+        .unwrap_or_else(|| "-".to_owned())
 }
 
 async fn list(context: &Context) -> anyhow::Result<()> {
     let mut table = Table::new(["image", "kubernetes", "arch", "size"]).numbers(3);
     for image in node_images_of(context).await? {
         let name = image.references.first().unwrap_or(&image.id).clone();
-        table.row([name, label(&image, KUBERNETES), label(&image, ARCH), mib(image.size)]);
+        table.row([
+            name,
+            label(&image, KUBERNETES),
+            label(&image, ARCH),
+            mib(image.size),
+        ]);
     }
     if table.is_empty() {
-        context.printer.tell("no node images; `cargo kcluster images build` makes one");
+        context
+            .printer
+            .tell("no node images; `cargo kcluster images build` makes one");
     } else {
         context.printer.data(&table.to_string());
     }
@@ -131,7 +144,10 @@ async fn sizes(context: &Context) -> anyhow::Result<()> {
     let listed = Cache::open(&context.settings.cache_dir)?.list()?;
     let total: u64 = listed.iter().map(|entry| entry.size).sum();
     for entry in listed {
-        let used = Timestamp::try_from(entry.used).map_or_else(|_| "-".to_owned(), |used| used.strftime("%Y-%m-%d %H:%M").to_string());
+        let used = Timestamp::try_from(entry.used).map_or_else(
+            |_| "-".to_owned(),
+            |used| used.strftime("%Y-%m-%d %H:%M").to_string(),
+        );
         table.row([entry.what, mib(entry.size), used]);
     }
     table.row(["all cached builds".to_owned(), mib(total), String::new()]);
@@ -146,8 +162,15 @@ async fn prune(context: &Context, unused_for: Timeout) -> anyhow::Result<()> {
     let used: BTreeSet<String> = nodes.into_iter().map(|node| node.image).collect();
     for image in engine.images(&node_images()).await? {
         let name = image.references.first().unwrap_or(&image.id).clone();
-        if used.contains(&image.id) || image.references.iter().any(|reference| used.contains(reference)) {
-            context.printer.tell(&format!("kept {name}: a cluster uses it"));
+        if used.contains(&image.id)
+            || image
+                .references
+                .iter()
+                .any(|reference| used.contains(reference))
+        {
+            context
+                .printer
+                .tell(&format!("kept {name}: a cluster uses it"));
         } else {
             engine.remove_image(&name).await?;
             context.printer.tell(&format!("removed {name}"));
@@ -156,7 +179,10 @@ async fn prune(context: &Context, unused_for: Timeout) -> anyhow::Result<()> {
     let pruned = Cache::open(&context.settings.cache_dir)?.prune(unused_for.0)?;
     let freed: u64 = pruned.removed.iter().map(|entry| entry.size).sum();
     let (count, kept) = (pruned.removed.len(), pruned.in_use.len());
-    context.printer.tell(&format!("removed {count} cached builds, {}; {kept} are in use", mib(freed)));
+    context.printer.tell(&format!(
+        "removed {count} cached builds, {}; {kept} are in use",
+        mib(freed)
+    ));
     Ok(())
 }
 

@@ -30,7 +30,9 @@ impl Args {
         let name = &context.settings.name;
         if !path.exists() {
             let told = Told::input(format!("there is no kubeconfig of a cluster `{name}`"));
-            return Err(told.help(format!("`cargo kcluster up --name {name}` writes it")).into());
+            return Err(told
+                .help(format!("`cargo kcluster up --name {name}` writes it"))
+                .into());
         }
         if self.raw {
             let text = fs_err::read(&path).context("failed to read the kubeconfig")?;

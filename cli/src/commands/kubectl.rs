@@ -16,7 +16,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     name: NameFlag,
     /// What kubectl gets; put `--` before arguments that begin with a dash
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGS"
+    )]
     args: Vec<String>,
 }
 
@@ -31,7 +35,9 @@ impl Args {
         let target = Target::find(&context.settings).await?;
         if let Some(program) = host_program(&context.settings, &target).await? {
             let mut command = Command::new(&program);
-            command.args(self.args).env("KUBECONFIG", context.settings.kubeconfig());
+            command
+                .args(self.args)
+                .env("KUBECONFIG", context.settings.kubeconfig());
             // Takes this process's place, so signals and exit codes are kubectl's own.
             return Err(command.exec()).with_context(|| format!("failed to run {program}"));
         }

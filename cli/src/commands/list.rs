@@ -39,16 +39,26 @@ impl Args {
         }
         let mut table = Table::new(["name", "cell", "nodes", "state"]).numbers(2);
         for cluster in clusters {
-            let odd = cluster.nodes.iter().find(|node| node.state != NodeState::Running);
+            let odd = cluster
+                .nodes
+                .iter()
+                .find(|node| node.state != NodeState::Running);
             let state = match (odd, cluster.nodes.is_empty()) {
                 (_, true) => "leftovers; `down` removes them".to_owned(),
                 (Some(node), _) => format!("{} {}", node.name, state_word(node.state)),
                 (None, _) => "running".to_owned(),
             };
-            table.row([cluster.name.to_string(), cluster.cell, cluster.nodes.len().to_string(), state]);
+            table.row([
+                cluster.name.to_string(),
+                cluster.cell,
+                cluster.nodes.len().to_string(),
+                state,
+            ]);
         }
         if table.is_empty() {
-            context.printer.tell("no clusters; `cargo kcluster up` makes one");
+            context
+                .printer
+                .tell("no clusters; `cargo kcluster up` makes one");
         } else {
             context.printer.data(&table.to_string());
         }

@@ -36,7 +36,9 @@ impl Args {
         }
         if !references.is_empty() {
             load_images(engine, name, &references).await?;
-            context.printer.tell(&format!("loaded {}", references.join(", ")));
+            context
+                .printer
+                .tell(&format!("loaded {}", references.join(", ")));
         }
         Ok(exit::PASSED)
     }

@@ -28,8 +28,11 @@ impl Args {
             .folder
             .unwrap_or_else(|| Utf8PathBuf::from("kcluster-logs").join(settings.name.as_str()));
         let path = context.host.folder.join(&folder);
-        let files = collect_logs(target.engine.as_ref(), &settings.name, path.as_std_path()).await?;
-        context.printer.tell(&format!("wrote {} files into", files.len()));
+        let files =
+            collect_logs(target.engine.as_ref(), &settings.name, path.as_std_path()).await?;
+        context
+            .printer
+            .tell(&format!("wrote {} files into", files.len()));
         context.printer.data(path.as_str());
         Ok(exit::PASSED)
     }

@@ -26,19 +26,27 @@ impl Args {
         let mut command = bare();
         command.build();
         let pages = write(&folder, &command)?;
-        context.printer.tell(&format!("wrote {pages} manual pages into {}", self.folder));
+        context
+            .printer
+            .tell(&format!("wrote {pages} manual pages into {}", self.folder));
         Ok(exit::PASSED)
     }
 }
 
 /// A page for `command` and each command below it, by the names git and cargo use.
 fn write(folder: &Utf8Path, command: &clap::Command) -> anyhow::Result<usize> {
-    let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
+    let name = command
+        .get_display_name()
+        .unwrap_or(command.get_name())
+        .to_owned();
     let mut text = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut text)?;
     fs_err::write(folder.join(format!("{name}.1")), text)?;
     let mut pages = 1;
-    for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+    for below in command
+        .get_subcommands()
+        .filter(|below| below.get_name() != "help")
+    {
         pages += write(folder, below)?;
     }
     Ok(pages)

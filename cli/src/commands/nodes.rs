@@ -21,7 +21,15 @@ pub(crate) struct Args {
     json: bool,
 }
 
-const COLUMNS: [&str; 7] = ["name", "role", "status", "version", "address", "arch", "emulation"];
+const COLUMNS: [&str; 7] = [
+    "name",
+    "role",
+    "status",
+    "version",
+    "address",
+    "arch",
+    "emulation",
+];
 
 impl Args {
     pub(crate) fn layer(&self) -> Layer {
@@ -31,13 +39,25 @@ impl Args {
     pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
         let target = Target::find(&context.settings).await?;
         let ready = readiness(&target).await;
-        let rows: Vec<[String; 7]> = target.nodes.iter().map(|node| row(&target, node, &ready)).collect();
+        let rows: Vec<[String; 7]> = target
+            .nodes
+            .iter()
+            .map(|node| row(&target, node, &ready))
+            .collect();
         if self.json {
             let objects: Vec<_> = rows
                 .iter()
-                .map(|row| COLUMNS.iter().zip(row).map(|(name, cell)| (*name, cell)).collect::<HashMap<_, _>>())
+                .map(|row| {
+                    COLUMNS
+                        .iter()
+                        .zip(row)
+                        .map(|(name, cell)| (*name, cell))
+                        .collect::<HashMap<_, _>>()
+                })
                 .collect();
-            context.printer.data(&serde_json::to_string_pretty(&json!(objects))?);
+            context
+                .printer
+                .data(&serde_json::to_string_pretty(&json!(objects))?);
         } else {
             let mut table = Table::new(COLUMNS);
             rows.into_iter().for_each(|row| table.row(row));
@@ -53,10 +73,17 @@ async fn readiness(target: &Target) -> HashMap<String, String> {
     let Ok(output) = target.kubectl(&["get", "nodes", "--output", path]).await else {
         return HashMap::new();
     };
-    let pairs = output.stdout.lines().filter_map(|line| line.split_once('='));
+    let pairs = output
+        .stdout
+        .lines()
+        .filter_map(|line| line.split_once('='));
     pairs
         .map(|(name, status)| {
-            let word = if status == "True" { "Ready" } else { "NotReady" };
+            let word = if status == "True" {
+                "Ready"
+            } else {
+                "NotReady"
+            };
             (name.to_owned(), word.to_owned())
         })
         .collect()
@@ -65,7 +92,10 @@ async fn readiness(target: &Target) -> HashMap<String, String> {
 fn row(target: &Target, node: &NodeInfo, ready: &HashMap<String, String>) -> [String; 7] {
     let unknown = || "-".to_owned();
     let of_cell = |show: fn(&kcluster_matrix::Cell) -> String| {
-        target.spec.as_ref().map_or_else(unknown, |spec| show(&spec.cell))
+        target
+            .spec
+            .as_ref()
+            .map_or_else(unknown, |spec| show(&spec.cell))
     };
     let status = match (node.state, ready.get(&node.name)) {
         (NodeState::Running, Some(word)) => word.clone(),
@@ -76,7 +106,8 @@ fn row(target: &Target, node: &NodeInfo, ready: &HashMap<String, String>) -> [St
         node.labels.get(ROLE).cloned().unwrap_or_else(unknown),
         status,
         of_cell(|cell| cell.kubernetes.to_string()),
-        node.address.map_or_else(unknown, |address| address.to_string()),
+        node.address
+            .map_or_else(unknown, |address| address.to_string()),
         of_cell(|cell| cell.arch.to_string()),
         of_cell(|cell| cell.emulation.to_string()),
     ]

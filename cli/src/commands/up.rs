@@ -7,7 +7,7 @@ use crate::config::{ClusterFlags, ImageFlags, Layer, NameFlag, ReportFlag, Sourc
 use crate::context::Context;
 use crate::error::Told;
 use crate::output::{Record, events_file};
-use crate::{engine, fold, image, interrupt, report};
+use crate::{engine, error, fold, image, interrupt, report};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -25,7 +25,13 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn layer(&self) -> Layer {
-        let Self { name, report, cluster, image, source } = self;
+        let Self {
+            name,
+            report,
+            cluster,
+            image,
+            source,
+        } = self;
         Layer::of([&name.0, &report.0, &cluster.0, &image.0, &source.0])
     }
 
@@ -37,12 +43,16 @@ impl Args {
         let result = interrupt::or_interrupted(boot(&context).await, &context.cancel);
         let events = context.hub.events();
         if result.as_ref().is_ok_and(|cluster| !cluster.existed) {
-            context.record(Record::create(&events_file(&context.settings.cluster_dir())));
+            context.record(Record::create(&events_file(
+                &context.settings.cluster_dir(),
+            )));
         }
         context.hub.finish();
         if let Some(folder) = context.settings.report_dir.given() {
             let folder = context.host.folder.join(folder);
-            report::write(&folder, &[fold::boot_suite(&events, &report::host())])?;
+            let failure = result.as_ref().err().map(error::render);
+            let suite = fold::with_failure(fold::boot_suite(&events, &report::host()), failure);
+            report::write(&folder, &[suite])?;
         }
         tell(&context, &result?, &events);
         Ok(exit::PASSED)
@@ -83,11 +93,12 @@ async fn in_time(
         }
     };
     match result {
-        Err(UpError::Cancelled { .. }) if late => {
-            Err(Told::cluster(format!("cluster `{}` was not up after {}", spec.name, settings.boot_timeout))
-                .help("give it longer with --boot-timeout, or look with -v 2 at what it waits for")
-                .into())
-        }
+        Err(UpError::Cancelled { .. }) if late => Err(Told::cluster(format!(
+            "cluster `{}` was not up after {}",
+            spec.name, settings.boot_timeout
+        ))
+        .help("give it longer with --boot-timeout, or look with -v 2 at what it waits for")
+        .into()),
         result => Ok(result?),
     }
 }
@@ -101,7 +112,10 @@ fn tell(context: &Context, cluster: &Cluster, events: &[Event]) {
         }
         let name = &cluster.name;
         let kubeconfig = cluster.kubeconfig.display();
-        printer.tell(&format!("cluster `{name}` answers at {}; next:", cluster.server));
+        printer.tell(&format!(
+            "cluster `{name}` answers at {}; next:",
+            cluster.server
+        ));
         for next in [
             format!("export KUBECONFIG={kubeconfig}"),
             format!("cargo kcluster kubectl --name {name} -- get pods --all-namespaces"),

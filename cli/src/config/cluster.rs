@@ -41,7 +41,12 @@ impl Settings {
     /// The cell these settings describe.
     #[must_use]
     pub fn cell(&self, kubernetes: KubeVersion, arch: Arch) -> Cell {
-        Cell { kubernetes, cni: self.cni, arch, emulation: Emulation::Native }
+        Cell {
+            kubernetes,
+            cni: self.cni,
+            arch,
+            emulation: Emulation::Native,
+        }
     }
 
     /// The whole cluster, made of node image `image`.
@@ -62,7 +67,12 @@ impl Settings {
             proxy_mode: self.kube_proxy_mode,
             feature_gates: self.feature_gates.0.clone(),
             runtime_config: self.runtime_config.0.clone(),
-            patches: self.kubeadm_patches.0.iter().map(with_content).collect::<Result<_, _>>()?,
+            patches: self
+                .kubeadm_patches
+                .0
+                .iter()
+                .map(with_content)
+                .collect::<Result<_, _>>()?,
             retain: self.retain,
         })
     }
@@ -75,5 +85,8 @@ fn with_content(patch: &KubeadmPatch) -> Result<KubeadmPatch, Told> {
         Some(path) => fs_err::read_to_string(Utf8Path::new(path))
             .map_err(|error| Told::input(format!("kubeadm patch for {}: {error}", patch.target)))?,
     };
-    Ok(KubeadmPatch { content, ..patch.clone() })
+    Ok(KubeadmPatch {
+        content,
+        ..patch.clone()
+    })
 }

@@ -91,12 +91,23 @@ fn floor(text: &str, at: usize) -> usize {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, column, text, width } = self;
+        let Self {
+            file,
+            line,
+            column,
+            text,
+            width,
+        } = self;
         let gutter = " ".repeat(line.to_string().len());
         writeln!(f, "{gutter}--> {file}:{line}:{column}")?;
         writeln!(f, "{gutter} |")?;
         writeln!(f, "{line} | {text}")?;
-        write!(f, "{gutter} | {}{}", " ".repeat(column - 1), "^".repeat(*width))
+        write!(
+            f,
+            "{gutter} | {}{}",
+            " ".repeat(column - 1),
+            "^".repeat(*width)
+        )
     }
 }
 

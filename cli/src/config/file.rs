@@ -46,17 +46,29 @@ impl TomlFile<'_> {
                 _ => return Ok(FileLayer::default()),
             };
         }
-        let mut found = FileLayer { shown: self.shown.clone(), ..FileLayer::default() };
-        let folder = self.path.parent().map_or_else(Utf8PathBuf::new, Utf8Path::to_owned);
+        let mut found = FileLayer {
+            shown: self.shown.clone(),
+            ..FileLayer::default()
+        };
+        let folder = self
+            .path
+            .parent()
+            .map_or_else(Utf8PathBuf::new, Utf8Path::to_owned);
         for (name, value) in table {
             let span = name.span();
             let key = KEYS
                 .iter()
                 .find(|key| key.name() == *name.get_ref().as_ref())
                 .ok_or_else(|| self.unknown_key(name.get_ref(), &span))?;
-            found.lines.push((key.name(), line_of(self.text, span.start)));
-            (key.take_toml)(ValueDeserializer::from(value), folder.as_str(), &mut found.layer)
-                .map_err(|error| self.value_error(key, &error))?;
+            found
+                .lines
+                .push((key.name(), line_of(self.text, span.start)));
+            (key.take_toml)(
+                ValueDeserializer::from(value),
+                folder.as_str(),
+                &mut found.layer,
+            )
+            .map_err(|error| self.value_error(key, &error))?;
         }
         Ok(found)
     }

@@ -68,8 +68,11 @@ fn arg(key: &'static Key) -> Arg {
     let variable = key.variable();
     let arg = Arg::new(key.field)
         .long(key.name())
+        .value_name(key.hint)
         .help(format!("{first} [default: {default}]"))
-        .long_help(format!("{doc}\n\n[variable: {variable}] [default: {default}]"))
+        .long_help(format!(
+            "{doc}\n\n[variable: {variable}] [default: {default}]"
+        ))
         .global(key.group == Group::Global);
     let arg = match key.group {
         Group::Global => arg.help_heading("Global options"),

@@ -8,10 +8,11 @@ use ipnet::Ipv4Net;
 use kcluster_matrix::{Arch, ClusterName, Cni, Egress, ProxyMode, VersionRequest};
 
 use super::host::Host;
+use super::patches::Patches;
 use super::table::{Group, Key, Origin, Source, settings};
 use super::timeout::Timeout;
 use super::value::{self, Value, known};
-use super::values::{Auto, Patches, SourceKind, Table};
+use super::values::{Auto, SourceKind, Table};
 
 settings! {
     /// Name of the cluster.
@@ -31,19 +32,19 @@ settings! {
     Source source: SourceKind = |_| SourceKind::Module, example "release";
 
     /// Base address for the source release; auto is the project's own.
-    Source source_url: Auto<String> = |_| Auto::Auto, example "http://localhost:8000/k8s";
+    Source source_url: Auto<String> = |_| Auto::Auto, example "http://localhost:8000/k8s", hint "URL";
 
     /// Folder of binaries for the source dir.
     Source source_dir: Auto<Utf8PathBuf> = |_| Auto::Auto, example "/srv/kubernetes";
 
     /// Binaries for the source url, each as NAME=URL#sha256=HEX.
-    Source source_binaries: Table<String> = |_| Table::default(), example "kubelet=http://x/kubelet#sha256=9f86";
+    Source source_binaries: Table<String> = |_| Table::default(), example "kubelet=http://x/kubelet#sha256=9f86", hint "NAME=URL,…";
 
     /// Mirror that Debian packages come from; auto is the one this machine's apt uses.
-    Source debian_mirror: Auto<String> = |_| Auto::Auto, example "http://localhost:3142/debian";
+    Source debian_mirror: Auto<String> = |_| Auto::Auto, example "http://localhost:3142/debian", hint "URL";
 
     /// Node image that the engine has; auto is the one the other settings describe, built where missing.
-    Image image: Auto<String> = |_| Auto::Auto, example "kcluster/node:mine";
+    Image image: Auto<String> = |_| Auto::Auto, example "kcluster/node:mine", hint "REFERENCE";
 
     /// Bake the images that conformance specs use into the node image.
     Image e2e_images: bool = |_| true, example "false";
@@ -103,7 +104,7 @@ settings! {
     Report report_dir: Auto<Utf8PathBuf> = |_| Auto::Auto, example "/tmp/out";
 
     /// Container engine: unix:///run/docker.sock, tcp://HOST:PORT or ssh://USER@HOST; auto looks where engines usually are.
-    Global engine: Auto<String> = |_| Auto::Auto, example "unix:///run/other.sock";
+    Global engine: Auto<String> = |_| Auto::Auto, example "unix:///run/other.sock", hint "ENDPOINT";
 
     /// How much is told: 0 only what fails, 1 steps, 2 the output of kubeadm too, 3 all.
     Global verbosity: u8 = |_| 1, example "2", short 'v';

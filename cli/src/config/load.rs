@@ -46,8 +46,11 @@ pub fn load(
 ) -> Result<(Settings, Vec<String>), ConfigError> {
     let from_file = read_file(file, host)?;
     let from_variables = variables::read(host)?;
-    let layers: Vec<Box<dyn Source>> =
-        vec![Box::new(FlagLayer(flags)), Box::new(from_variables), Box::new(from_file)];
+    let layers: Vec<Box<dyn Source>> = vec![
+        Box::new(FlagLayer(flags)),
+        Box::new(from_variables),
+        Box::new(from_file),
+    ];
     let mut settings = Settings::resolve(layers, host);
     settings.cache_dir = host.folder.join(&settings.cache_dir);
     settings.state_dir = host.folder.join(&settings.state_dir);
@@ -63,7 +66,11 @@ fn read_file(asked: Option<&Utf8Path>, host: &Host) -> Result<FileLayer, ConfigE
     if let Some(path) = asked {
         return read_toml(&host.folder.join(path), &[], host);
     }
-    let near = host.folder.ancestors().map(|folder| folder.join(FILE)).find(|path| path.is_file());
+    let near = host
+        .folder
+        .ancestors()
+        .map(|folder| folder.join(FILE))
+        .find(|path| path.is_file());
     if let Some(path) = near {
         return read_toml(&path, &[], host);
     }
@@ -75,6 +82,10 @@ fn read_file(asked: Option<&Utf8Path>, host: &Host) -> Result<FileLayer, ConfigE
 
 fn read_toml(path: &Utf8Path, section: &[&str], host: &Host) -> Result<FileLayer, ConfigError> {
     let text = fs_err::read_to_string(path).map_err(ConfigError::Unreadable)?;
-    let file = TomlFile { path, shown: host.shown(path), text: &text };
+    let file = TomlFile {
+        path,
+        shown: host.shown(path),
+        text: &text,
+    };
     file.read(section)
 }

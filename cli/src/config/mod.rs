@@ -13,6 +13,7 @@ mod host;
 mod keys;
 mod load;
 mod metadata;
+mod patches;
 mod show;
 mod table;
 #[cfg(test)]
@@ -23,11 +24,14 @@ mod values;
 mod variables;
 
 pub use error::ConfigError;
-pub use flags::{ClusterFlags, GlobalFlags, ImageFlags, NameFlag, ReportFlag, SourceFlags, TestFlags};
+pub use flags::{
+    ClusterFlags, GlobalFlags, ImageFlags, NameFlag, ReportFlag, SourceFlags, TestFlags,
+};
 pub use host::Host;
 pub use keys::{KEYS, Layer, Settings};
 pub use load::load;
+pub use patches::Patches;
 pub use show::{as_json, as_toml, template};
 pub use table::{Group, Key, Origin};
 pub use timeout::Timeout;
-pub use values::{Auto, Patches, SourceKind, Table};
+pub use values::{Auto, SourceKind, Table};

@@ -14,10 +14,18 @@ pub fn as_toml(settings: &Settings) -> String {
         .iter()
         .zip(&settings.origins)
         .map(|(key, origin)| {
-            (format!("{} = {}", key.name(), key.show(settings)), origin.to_string())
+            (
+                format!("{} = {}", key.name(), key.show(settings)),
+                origin.to_string(),
+            )
         })
         .collect();
-    let width = lines.iter().map(|(value, _)| value.chars().count()).max().unwrap_or(0).min(48);
+    let width = lines
+        .iter()
+        .map(|(value, _)| value.chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(48);
     let mut text = String::new();
     for (value, origin) in lines {
         // Writing to a string cannot fail.
@@ -39,7 +47,9 @@ pub fn as_json(settings: &Settings) -> serde_json::Value {
 /// A file with every key, explained and commented out.
 #[must_use]
 pub fn template(host: &Host) -> String {
-    let mut text = String::from("# Settings of kcluster. Flags and KCLUSTER_* variables win over this file.\n");
+    let mut text = String::from(
+        "# Settings of kcluster. Flags and KCLUSTER_* variables win over this file.\n",
+    );
     for key in KEYS {
         text.push('\n');
         for line in key.doc().lines() {

@@ -57,6 +57,8 @@ pub struct Key {
     pub(super) doc: &'static str,
     /// Which commands take it.
     pub group: Group,
+    /// What stands for the value in help.
+    pub(super) hint: &'static str,
     pub(super) short: Option<char>,
     /// A second variable, which counts when the first is not set.
     pub(super) also: Option<&'static str>,
@@ -102,12 +104,12 @@ impl Key {
 /// Turns the table in `keys.rs` into `Layer`, `Settings` and `KEYS`.
 ///
 /// An entry is: documentation, group, field, type, default (from the host), example, and
-/// where wanted a short flag or a second variable.
+/// where wanted what stands for the value in help, a short flag, or a second variable.
 macro_rules! settings {
     ($(
         $(#[doc = $doc:literal])+
         $group:ident $field:ident: $type:ty = $default:expr, example $example:literal
-        $(, short $short:literal)? $(, also $also:literal)?;
+        $(, hint $hint:literal)? $(, short $short:literal)? $(, also $also:literal)?;
     )+) => {
         /// What one place says: any of the keys.
         #[derive(Debug, Clone, Default, PartialEq)]
@@ -129,6 +131,7 @@ macro_rules! settings {
                 field: stringify!($field),
                 doc: concat!($($doc, "\n"),+),
                 group: Group::$group,
+                hint: { let hint: &[&str] = &[$($hint,)? <$type as Value>::NAME]; hint[0] },
                 short: { let short: &[char] = &[$($short)?]; short.first().copied() },
                 also: { let name: &[&str] = &[$($also)?]; name.first().copied() },
                 example: $example,

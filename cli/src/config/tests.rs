@@ -16,9 +16,15 @@ impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = Utf8PathBuf::from_path_buf(folder.path().canonicalize().unwrap()).unwrap();
-        let mut host = Host { folder: path, ..Host::default() };
+        let mut host = Host {
+            folder: path,
+            ..Host::default()
+        };
         host.variables.insert("HOME".into(), "/home/me".into());
-        Self { _folder: folder, host }
+        Self {
+            _folder: folder,
+            host,
+        }
     }
 
     fn with_file(self, text: &str) -> Self {
@@ -56,9 +62,19 @@ fn parsed(flags: &[&str]) -> Layer {
         report: ReportFlag,
     }
     let words = std::iter::once("all").chain(flags.iter().copied());
-    let matches = <All as clap::CommandFactory>::command().try_get_matches_from(words).unwrap();
+    let matches = <All as clap::CommandFactory>::command()
+        .try_get_matches_from(words)
+        .unwrap();
     let all = All::from_arg_matches(&matches).unwrap();
-    Layer::of([&all.global.0, &all.name.0, &all.image.0, &all.source.0, &all.cluster.0, &all.tests.0, &all.report.0])
+    Layer::of([
+        &all.global.0,
+        &all.name.0,
+        &all.image.0,
+        &all.source.0,
+        &all.cluster.0,
+        &all.tests.0,
+        &all.report.0,
+    ])
 }
 
 fn origin(settings: &Settings, index: usize) -> String {
@@ -71,18 +87,30 @@ fn each_key_works_as_flag_variable_and_file_key() {
     for (index, key) in KEYS.iter().enumerate() {
         let (name, example) = (key.name(), key.example);
 
-        let by_flag = Scene::new().load(&[&format!("--{name}={example}")]).unwrap();
+        let by_flag = Scene::new()
+            .load(&[&format!("--{name}={example}")])
+            .unwrap();
         let shown = key.show(&by_flag);
-        assert_ne!(shown, key.show(&untouched), "{name}: the example is the default");
+        assert_ne!(
+            shown,
+            key.show(&untouched),
+            "{name}: the example is the default"
+        );
         assert_eq!(origin(&by_flag, index), format!("flag --{name}"));
 
         let variable = key.variable();
-        let by_variable = Scene::new().with_variable(&variable, example).load(&[]).unwrap();
+        let by_variable = Scene::new()
+            .with_variable(&variable, example)
+            .load(&[])
+            .unwrap();
         assert_eq!(key.show(&by_variable), shown, "{name}");
         assert_eq!(origin(&by_variable, index), format!("variable {variable}"));
 
         // What `config show` prints is what the file takes.
-        let by_file = Scene::new().with_file(&format!("\n{name} = {shown}\n")).load(&[]).unwrap();
+        let by_file = Scene::new()
+            .with_file(&format!("\n{name} = {shown}\n"))
+            .load(&[])
+            .unwrap();
         assert_eq!(key.show(&by_file), shown, "{name}");
         assert_eq!(origin(&by_file, index), "kcluster.toml:2");
     }
@@ -117,7 +145,10 @@ fn both_names_of_a_folder_variable_work() {
 fn repeated_flags_of_tables_are_joined() {
     let settings = Scene::new().load(&["--feature-gates=A=true,B=true", "--feature-gates=B=false"]);
     let gates = settings.unwrap().feature_gates.0;
-    assert_eq!(gates.into_iter().collect::<Vec<_>>(), [("A".into(), true), ("B".into(), false)]);
+    assert_eq!(
+        gates.into_iter().collect::<Vec<_>>(),
+        [("A".into(), true), ("B".into(), false)]
+    );
 }
 
 #[test]
@@ -139,7 +170,11 @@ fn workspace_metadata_is_the_file_where_there_is_no_other() {
     fs_err::write(scene.host.folder.join("Cargo.toml"), manifest).unwrap();
     let settings = scene.load(&[]).unwrap();
     assert_eq!(settings.nodes, 7);
-    assert!(settings.origins.contains(&Origin::File("Cargo.toml".into(), 4)));
+    assert!(
+        settings
+            .origins
+            .contains(&Origin::File("Cargo.toml".into(), 4))
+    );
     let scene = scene.with_file("nodes = 8");
     assert_eq!(scene.load(&[]).unwrap().nodes, 8);
 }
@@ -151,10 +186,20 @@ fn the_template_says_what_is_so_anyway() {
     let before = scene.load(&[]).unwrap();
     let uncommented: Vec<&str> = template
         .lines()
-        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+        .map(|line| {
+            line.strip_prefix('#')
+                .filter(|rest| !rest.starts_with(' '))
+                .unwrap_or(line)
+        })
         .collect();
     let after = scene.with_file(&uncommented.join("\n")).load(&[]).unwrap();
-    assert_eq!(Settings { origins: before.origins.clone(), ..after }, before);
+    assert_eq!(
+        Settings {
+            origins: before.origins.clone(),
+            ..after
+        },
+        before
+    );
 }
 
 #[test]
@@ -165,5 +210,8 @@ fn misspelt_variables_are_warned_about_and_others_are_not() {
         .with_variable("KCLUSTER_TESTS", "all")
         .with_variable("KCLUSTER_CONFIG", "");
     let (_, warnings) = load(Layer::default(), None, &scene.host).unwrap();
-    assert_eq!(warnings, ["variable KCLUSTER_NODE is not known; did you mean KCLUSTER_NODES?"]);
+    assert_eq!(
+        warnings,
+        ["variable KCLUSTER_NODE is not known; did you mean KCLUSTER_NODES?"]
+    );
 }

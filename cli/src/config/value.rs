@@ -50,7 +50,7 @@ pub(super) trait Value: Any + Clone + Debug + Send + Sync {
 
 /// Makes `arg` take a `T`.
 pub(super) fn arg<T: Value>(arg: Arg) -> Arg {
-    T::arg(arg.value_name(T::NAME).value_parser(T::parse))
+    T::arg(arg.value_parser(T::parse))
 }
 
 /// The value of flag `id`, if it was given; repeated ones joined.
@@ -212,7 +212,11 @@ impl Value for camino::Utf8PathBuf {
 
     fn from_toml(value: ValueDeserializer<'_>) -> Result<Self, Error> {
         let accepts = Accepts::Strings;
-        let text = Text { expecting: "a path in quotes", accepts, parse: Self::parse };
+        let text = Text {
+            expecting: "a path in quotes",
+            accepts,
+            parse: Self::parse,
+        };
         text.read(value)
     }
 

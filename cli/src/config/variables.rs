@@ -56,7 +56,10 @@ pub(super) fn misspelt(host: &Host) -> Vec<(String, String)> {
     let mut known: Vec<String> = KEYS.iter().map(Key::variable).collect();
     known.extend(KEYS.iter().filter_map(|key| key.also).map(str::to_owned));
     known.push(CONFIG.to_owned());
-    let bare: Vec<&str> = known.iter().filter_map(|name| name.strip_prefix(PREFIX)).collect();
+    let bare: Vec<&str> = known
+        .iter()
+        .filter_map(|name| name.strip_prefix(PREFIX))
+        .collect();
     host.variables
         .keys()
         .filter(|name| !known.contains(name))

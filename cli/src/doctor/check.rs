@@ -46,22 +46,38 @@ pub(crate) struct Finding {
 
 impl Finding {
     pub(super) fn fine(found: impl Into<String>) -> Self {
-        Self { level: Level::Fine, found: found.into(), remedy: None, fix: None }
+        Self {
+            level: Level::Fine,
+            found: found.into(),
+            remedy: None,
+            fix: None,
+        }
     }
 
     pub(super) fn warning(found: impl Into<String>, remedy: impl Into<String>) -> Self {
         let remedy = Some(remedy.into());
-        Self { level: Level::Warning, found: found.into(), remedy, fix: None }
+        Self {
+            level: Level::Warning,
+            found: found.into(),
+            remedy,
+            fix: None,
+        }
     }
 
     pub(super) fn blocking(found: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { level: Level::Blocking, ..Self::warning(found, remedy) }
+        Self {
+            level: Level::Blocking,
+            ..Self::warning(found, remedy)
+        }
     }
 
     /// The same, with what `--fix` does about it.
     #[must_use]
     pub(super) fn fixed_by(self, fix: Fix) -> Self {
-        Self { fix: Some(fix), ..self }
+        Self {
+            fix: Some(fix),
+            ..self
+        }
     }
 }
 
@@ -80,12 +96,29 @@ pub(crate) struct Result {
 
 /// Every check that concerns this machine, in the order shown.
 pub(crate) fn run(facts: &Facts) -> Vec<Result> {
-    [engine::CHECKS, machine::CHECKS, kernel::CHECKS, tools::CHECKS]
-        .into_iter()
-        .flatten()
-        .filter_map(|check| {
-            let Finding { level, found, remedy, fix } = (check.probe)(facts)?;
-            Some(Result { check: check.id, level, found, remedy, fixable: fix.is_some(), fix })
+    [
+        engine::CHECKS,
+        machine::CHECKS,
+        kernel::CHECKS,
+        tools::CHECKS,
+    ]
+    .into_iter()
+    .flatten()
+    .filter_map(|check| {
+        let Finding {
+            level,
+            found,
+            remedy,
+            fix,
+        } = (check.probe)(facts)?;
+        Some(Result {
+            check: check.id,
+            level,
+            found,
+            remedy,
+            fixable: fix.is_some(),
+            fix,
         })
-        .collect()
+    })
+    .collect()
 }

@@ -5,11 +5,26 @@ use super::facts::Facts;
 use super::fix::Fix;
 
 pub(super) const CHECKS: &[Check] = &[
-    Check { id: "engine", probe: reachable },
-    Check { id: "engine version", probe: version },
-    Check { id: "engine storage", probe: storage },
-    Check { id: "cgroups", probe: cgroups },
-    Check { id: "capabilities", probe: capabilities },
+    Check {
+        id: "engine",
+        probe: reachable,
+    },
+    Check {
+        id: "engine version",
+        probe: version,
+    },
+    Check {
+        id: "engine storage",
+        probe: storage,
+    },
+    Check {
+        id: "cgroups",
+        probe: cgroups,
+    },
+    Check {
+        id: "capabilities",
+        probe: capabilities,
+    },
 ];
 
 /// The first version known to do all that is asked of an engine.
@@ -27,14 +42,19 @@ fn reachable(facts: &Facts) -> Option<Finding> {
             "start it: `systemctl start docker`, or `dockerd` where there is no systemd",
         )
         .fixed_by(Fix::StartEngine),
-        Err(_) => Finding::blocking("not installed", "install Docker: `apt-get install docker.io`")
-            .fixed_by(Fix::InstallEngine),
+        Err(_) => Finding::blocking(
+            "not installed",
+            "install Docker: `apt-get install docker.io`",
+        )
+        .fixed_by(Fix::InstallEngine),
     })
 }
 
 fn version(facts: &Facts) -> Option<Finding> {
     let version = &facts.engine.as_ref().ok()?.version;
-    let mut parts = version.split(['.', '-', '+']).map(|part| part.parse::<u64>().ok());
+    let mut parts = version
+        .split(['.', '-', '+'])
+        .map(|part| part.parse::<u64>().ok());
     let known = parts.next().flatten().zip(parts.next().flatten());
     Some(match known {
         Some(known) if known < OLDEST => {
@@ -52,7 +72,10 @@ fn storage(facts: &Facts) -> Option<Finding> {
             storage,
             "every node copies its whole image; let the engine use overlay2",
         ),
-        _ => Finding::warning(storage, "not tried; overlay2 is what kcluster is tested with"),
+        _ => Finding::warning(
+            storage,
+            "not tried; overlay2 is what kcluster is tested with",
+        ),
     })
 }
 

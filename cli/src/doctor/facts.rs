@@ -65,11 +65,20 @@ impl Facts {
         let release = read("/etc/os-release");
         let path = host.variable("PATH").unwrap_or_default();
         let kernel = read("/proc/sys/kernel/osrelease").trim().to_owned();
-        let engine_root = engine.as_ref().ok().and_then(|engine| engine.data_root.clone());
+        let engine_root = engine
+            .as_ref()
+            .ok()
+            .and_then(|engine| engine.data_root.clone());
         let disks = folders
             .into_iter()
             .chain(engine_root.as_deref().map(|root| ("engine", root)))
-            .filter_map(|(what, path)| Some(Disk { what, path: path.to_owned(), free: free(path)? }))
+            .filter_map(|(what, path)| {
+                Some(Disk {
+                    what,
+                    path: path.to_owned(),
+                    free: free(path)?,
+                })
+            })
             .collect();
         let limit = getrlimit(Resource::Nofile).maximum;
         Self {
@@ -77,7 +86,11 @@ impl Facts {
             engine_is_local: endpoint.is_local(),
             engine_is_usual: matches!(endpoint, Endpoint::Unix(path) if usual(path)),
             // Daemons may stand where ordinary users do not look.
-            dockerd: find("dockerd", &format!("{path}:/usr/sbin:/sbin:/usr/local/sbin")).is_some(),
+            dockerd: find(
+                "dockerd",
+                &format!("{path}:/usr/sbin:/sbin:/usr/local/sbin"),
+            )
+            .is_some(),
             apt: release.contains("debian") && find("apt-get", path).is_some(),
             systemd: Path::new("/run/systemd/system").exists(),
             root: geteuid().is_root(),
@@ -153,9 +166,11 @@ fn features(kernel: &str) -> BTreeSet<&'static str> {
             filesystems.split_whitespace().any(|known| known == name)
                 || Path::new("/sys/module").join(name).exists()
                 || lists.contains(&format!("/{name}.ko"))
-                || ["y", "m"]
-                    .iter()
-                    .any(|how| configuration.lines().any(|line| line == format!("{}={how}", feature.symbol)))
+                || ["y", "m"].iter().any(|how| {
+                    configuration
+                        .lines()
+                        .any(|line| line == format!("{}={how}", feature.symbol))
+                })
         })
         .map(|feature| feature.name)
         .collect()
@@ -187,7 +202,10 @@ fn debian_keys() -> bool {
     folder.join("debian-archive-keyring.gpg").exists()
         && fs_err::read_dir(folder).is_ok_and(|entries| {
             entries.flatten().any(|entry| {
-                entry.file_name().to_string_lossy().starts_with("debian-archive-trixie")
+                entry
+                    .file_name()
+                    .to_string_lossy()
+                    .starts_with("debian-archive-trixie")
             })
         })
 }

@@ -32,7 +32,10 @@ pub(crate) struct Action {
 
 impl Action {
     fn new(argv: &[&str]) -> Self {
-        Self { argv: argv.iter().map(|word| (*word).to_owned()).collect(), detached: None }
+        Self {
+            argv: argv.iter().map(|word| (*word).to_owned()).collect(),
+            detached: None,
+        }
     }
 }
 
@@ -41,7 +44,13 @@ impl fmt::Display for Action {
         let words: Vec<String> = self
             .argv
             .iter()
-            .map(|word| if word.contains(' ') { format!("'{word}'") } else { word.clone() })
+            .map(|word| {
+                if word.contains(' ') {
+                    format!("'{word}'")
+                } else {
+                    word.clone()
+                }
+            })
             .collect();
         f.write_str(&words.join(" "))?;
         match &self.detached {
@@ -64,7 +73,12 @@ pub(crate) fn plan(fixes: &[Fix], facts: &Facts, state: &Utf8Path) -> Vec<Action
         .collect();
     if !packages.is_empty() && facts.apt {
         actions.push(Action::new(&["apt-get", "update", "--quiet"]));
-        let mut install = vec!["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install"];
+        let mut install = vec![
+            "env",
+            "DEBIAN_FRONTEND=noninteractive",
+            "apt-get",
+            "install",
+        ];
         install.extend(["--yes", "--quiet", "--no-install-recommends"]);
         install.extend(packages);
         actions.push(Action::new(&install));
@@ -97,5 +111,8 @@ fn start_engine(facts: &Facts, state: &Utf8Path) -> Vec<Action> {
     // A containerd shim elsewhere on the PATH would be picked up by the engine.
     let path = "PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin";
     let dockerd = Action::new(&["setsid", "env", path, "dockerd", &pidfile]);
-    vec![Action { detached: Some(folder.join("dockerd.log").to_string()), ..dockerd }]
+    vec![Action {
+        detached: Some(folder.join("dockerd.log").to_string()),
+        ..dockerd
+    }]
 }

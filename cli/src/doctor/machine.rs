@@ -5,12 +5,30 @@ use super::facts::Facts;
 use super::fix::Fix;
 
 pub(super) const CHECKS: &[Check] = &[
-    Check { id: "processors", probe: processors },
-    Check { id: "memory", probe: memory },
-    Check { id: "swap", probe: swap },
-    Check { id: "disk", probe: disk },
-    Check { id: "inotify", probe: inotify },
-    Check { id: "open files", probe: files },
+    Check {
+        id: "processors",
+        probe: processors,
+    },
+    Check {
+        id: "memory",
+        probe: memory,
+    },
+    Check {
+        id: "swap",
+        probe: swap,
+    },
+    Check {
+        id: "disk",
+        probe: disk,
+    },
+    Check {
+        id: "inotify",
+        probe: inotify,
+    },
+    Check {
+        id: "open files",
+        probe: files,
+    },
 ];
 
 const GIB: u64 = 1 << 30;
@@ -22,7 +40,10 @@ pub(super) const INOTIFY_WATCHES: u64 = 524_288;
 fn processors(facts: &Facts) -> Option<Finding> {
     Some(match facts.processors {
         0 => return None,
-        1 => Finding::warning("1", "conformance has timeouts that one processor may not meet"),
+        1 => Finding::warning(
+            "1",
+            "conformance has timeouts that one processor may not meet",
+        ),
         count => Finding::fine(count.to_string()),
     })
 }
@@ -40,7 +61,10 @@ fn swap(facts: &Facts) -> Option<Finding> {
     Some(if facts.swap == 0 {
         Finding::fine("none")
     } else {
-        Finding::fine(format!("{:.1} GiB; kubelets are told to accept it", gib(facts.swap)))
+        Finding::fine(format!(
+            "{:.1} GiB; kubelets are told to accept it",
+            gib(facts.swap)
+        ))
     })
 }
 

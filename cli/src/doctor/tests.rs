@@ -27,7 +27,11 @@ fn well() -> Facts {
         capabilities: u64::MAX,
         inotify: Some((8192, 1_048_576)),
         open_files: Some(1 << 20),
-        disks: vec![Disk { what: "cache", path: "/c".into(), free: 100 * GIB }],
+        disks: vec![Disk {
+            what: "cache",
+            path: "/c".into(),
+            free: 100 * GIB,
+        }],
         processors: 2,
         memory: 24 * GIB,
         swap: 0,
@@ -41,7 +45,9 @@ fn well() -> Facts {
 
 /// The findings that are not fine, by check.
 fn ill(facts: &Facts) -> Vec<(&'static str, Level)> {
-    let ill = run(facts).into_iter().filter(|result| result.level > Level::Fine);
+    let ill = run(facts)
+        .into_iter()
+        .filter(|result| result.level > Level::Fine);
     ill.map(|result| {
         assert!(result.remedy.is_some(), "{result:?}");
         (result.check, result.level)
@@ -59,22 +65,46 @@ type Lack = fn(&mut Facts);
 #[test]
 fn each_lack_is_found_by_its_check() {
     let lacks: &[(&str, Level, Lack)] = &[
-        ("engine", Level::Blocking, |facts| facts.engine = Err("no".into())),
-        ("cgroups", Level::Warning, |facts| facts.engine.as_mut().unwrap().cgroup_version = 1),
-        ("engine storage", Level::Warning, |facts| facts.engine.as_mut().unwrap().storage = "vfs".into()),
-        ("engine version", Level::Blocking, |facts| facts.engine.as_mut().unwrap().version = "19.03.1".into()),
-        ("capabilities", Level::Blocking, |facts| facts.capabilities = 0),
-        ("inotify", Level::Warning, |facts| facts.inotify = Some((128, 8192))),
-        ("open files", Level::Warning, |facts| facts.open_files = Some(1024)),
+        ("engine", Level::Blocking, |facts| {
+            facts.engine = Err("no".into());
+        }),
+        ("cgroups", Level::Warning, |facts| {
+            facts.engine.as_mut().unwrap().cgroup_version = 1;
+        }),
+        ("engine storage", Level::Warning, |facts| {
+            facts.engine.as_mut().unwrap().storage = "vfs".into();
+        }),
+        ("engine version", Level::Blocking, |facts| {
+            facts.engine.as_mut().unwrap().version = "19.03.1".into();
+        }),
+        ("capabilities", Level::Blocking, |facts| {
+            facts.capabilities = 0;
+        }),
+        ("inotify", Level::Warning, |facts| {
+            facts.inotify = Some((128, 8192));
+        }),
+        ("open files", Level::Warning, |facts| {
+            facts.open_files = Some(1024);
+        }),
         ("disk", Level::Blocking, |facts| facts.disks[0].free = GIB),
-        ("disk", Level::Warning, |facts| facts.disks[0].free = 10 * GIB),
+        ("disk", Level::Warning, |facts| {
+            facts.disks[0].free = 10 * GIB;
+        }),
         ("processors", Level::Warning, |facts| facts.processors = 1),
         ("memory", Level::Blocking, |facts| facts.memory = GIB),
-        ("kernel", Level::Blocking, |facts| facts.features = BTreeSet::new()),
+        ("kernel", Level::Blocking, |facts| {
+            facts.features = BTreeSet::new();
+        }),
         ("Go", Level::Blocking, |facts| facts.go = None),
-        ("Go", Level::Blocking, |facts| facts.go = Some("go1.19.8".into())),
-        ("mmdebstrap", Level::Blocking, |facts| facts.mmdebstrap = false),
-        ("Debian keys", Level::Blocking, |facts| facts.debian_keys = false),
+        ("Go", Level::Blocking, |facts| {
+            facts.go = Some("go1.19.8".into());
+        }),
+        ("mmdebstrap", Level::Blocking, |facts| {
+            facts.mmdebstrap = false;
+        }),
+        ("Debian keys", Level::Blocking, |facts| {
+            facts.debian_keys = false;
+        }),
     ];
     for (check, level, lack) in lacks {
         let mut facts = well();
@@ -93,7 +123,10 @@ fn a_remote_engine_is_not_judged_by_this_machine() {
     facts.capabilities = 0;
     assert_eq!(ill(&facts), []);
     facts.engine = Err("no route".into());
-    let engine = run(&facts).into_iter().find(|result| result.check == "engine").unwrap();
+    let engine = run(&facts)
+        .into_iter()
+        .find(|result| result.check == "engine")
+        .unwrap();
     assert!(!engine.fixable, "{engine:?}");
 }
 
@@ -101,16 +134,25 @@ fn a_remote_engine_is_not_judged_by_this_machine() {
 fn packages_are_installed_at_once_and_the_engine_started_after() {
     let mut facts = well();
     let shown = |facts: &Facts, fixes: &[Fix]| -> Vec<String> {
-        plan(fixes, facts, "/s".into()).iter().map(ToString::to_string).collect()
+        plan(fixes, facts, "/s".into())
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     };
     let fixes = [Fix::Package("mmdebstrap"), Fix::InstallEngine];
     let actions = shown(&facts, &fixes);
     assert!(actions[1].ends_with("docker.io mmdebstrap"), "{actions:?}");
-    assert!(actions[2].contains("dockerd --pidfile=/s/engine/dockerd.pid"), "{actions:?}");
+    assert!(
+        actions[2].contains("dockerd --pidfile=/s/engine/dockerd.pid"),
+        "{actions:?}"
+    );
     assert_eq!(actions.len(), 3);
     facts.systemd = true;
     facts.root = false;
-    assert_eq!(shown(&facts, &[Fix::StartEngine]), ["sudo systemctl enable --now docker"]);
+    assert_eq!(
+        shown(&facts, &[Fix::StartEngine]),
+        ["sudo systemctl enable --now docker"]
+    );
     facts.apt = false;
     assert!(shown(&facts, &fixes).is_empty());
 }

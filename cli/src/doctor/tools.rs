@@ -5,16 +5,26 @@ use super::facts::Facts;
 use super::fix::Fix;
 
 pub(super) const CHECKS: &[Check] = &[
-    Check { id: "Go", probe: go },
-    Check { id: "mmdebstrap", probe: mmdebstrap },
-    Check { id: "Debian keys", probe: keyring },
+    Check {
+        id: "Go",
+        probe: go,
+    },
+    Check {
+        id: "mmdebstrap",
+        probe: mmdebstrap,
+    },
+    Check {
+        id: "Debian keys",
+        probe: keyring,
+    },
 ];
 
 /// The oldest Go that starts; it fetches a newer one itself where allowed.
 const GO: (u64, u64) = (1, 24);
 
 fn go(facts: &Facts) -> Option<Finding> {
-    let remedy = "node images are built with Go: install Go 1.26 or a newer one, and put it on PATH";
+    let remedy =
+        "node images are built with Go: install Go 1.26 or a newer one, and put it on PATH";
     let Some(version) = &facts.go else {
         return Some(Finding::blocking("not found", remedy));
     };
@@ -24,7 +34,11 @@ fn go(facts: &Facts) -> Option<Finding> {
         digits.parse::<u64>().unwrap_or(0)
     });
     let known = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-    Some(if known < GO { Finding::blocking(bare, remedy) } else { Finding::fine(bare) })
+    Some(if known < GO {
+        Finding::blocking(bare, remedy)
+    } else {
+        Finding::fine(bare)
+    })
 }
 
 fn mmdebstrap(facts: &Facts) -> Option<Finding> {

@@ -67,7 +67,11 @@ impl Sink for Hub {
             *line = redact(line);
         }
         let mut state = self.lock();
-        let event = Event { at: Timestamp::now(), cell: state.cell.clone(), kind };
+        let event = Event {
+            at: Timestamp::now(),
+            cell: state.cell.clone(),
+            kind,
+        };
         for reporter in &mut state.reporters {
             reporter.event(&event);
         }
@@ -81,11 +85,18 @@ fn redact(line: &str) -> String {
     let words = line.split(' ').map(|word| {
         let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
         let token = bare.split_once('.').is_some_and(|(id, secret)| {
-            let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+            let plain = |text: &str| {
+                text.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            };
             id.len() == 6 && secret.len() == 16 && plain(id) && plain(secret)
         });
         let key = bare.len() == 64 && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if token || key { word.replace(bare, "[redacted]") } else { word.to_owned() }
+        if token || key {
+            word.replace(bare, "[redacted]")
+        } else {
+            word.to_owned()
+        }
     });
     words.collect::<Vec<_>>().join(" ")
 }
@@ -107,8 +118,14 @@ mod tests {
 
     #[test]
     fn tokens_and_keys_are_not_shown() {
-        let line = format!("join  --token abcdef.0123456789abcdef \\ --certificate-key {}", "0f".repeat(32));
-        assert_eq!(redact(&line), "join  --token [redacted] \\ --certificate-key [redacted]");
+        let line = format!(
+            "join  --token abcdef.0123456789abcdef \\ --certificate-key {}",
+            "0f".repeat(32)
+        );
+        assert_eq!(
+            redact(&line),
+            "join  --token [redacted] \\ --certificate-key [redacted]"
+        );
         let harmless = "[init] Using Kubernetes version: v1.36.3 in 1.5 s";
         assert_eq!(redact(harmless), harmless);
     }

@@ -15,6 +15,9 @@ use crate::fold::place;
 /// How often spinners turn.
 const TURN: Duration = Duration::from_millis(100);
 
+/// How much of a running spec's name is shown.
+const NAME: usize = 70;
+
 /// See the module.
 pub(super) struct Live {
     bars: MultiProgress,
@@ -38,7 +41,9 @@ impl Live {
     }
 
     fn start(&mut self, what: String) {
-        let bar = self.bars.add(ProgressBar::new_spinner().with_style(style("{spinner} {msg} {elapsed:.dim}")));
+        let bar = self
+            .bars
+            .add(ProgressBar::new_spinner().with_style(style("{spinner} {msg} {elapsed:.dim}")));
         bar.set_message(what.clone());
         bar.enable_steady_tick(TURN);
         self.running.insert(what, bar);
@@ -54,7 +59,9 @@ impl Live {
     fn show_specs(&mut self, event: &Event) {
         if let EventKind::RunStarted { specs, .. } = event.kind {
             let bar = ProgressBar::new(u64::try_from(specs).unwrap_or(u64::MAX));
-            let bar = bar.with_style(style("{spinner} [{bar:30}] {msg} {elapsed:.dim}").progress_chars("=> "));
+            let bar = bar.with_style(
+                style("{spinner} [{bar:30}] {msg} {elapsed:.dim}").progress_chars("=> "),
+            );
             let bar = self.bars.add(bar);
             bar.enable_steady_tick(TURN);
             self.specs = Some(bar);
@@ -62,8 +69,13 @@ impl Live {
         let Some(bar) = &self.specs else { return };
         bar.set_position(u64::try_from(self.progress.done).unwrap_or(u64::MAX));
         let mut text = words::progress(&self.progress, self.progress.left(event.at));
-        for (process, name) in &self.progress.running {
-            text.push_str(&format!("\n  {}", self.paint.dim(&format!("[{process}] {name}"))));
+        for (process, name) in &self.progress.slow {
+            // A line that wraps would be redrawn in the wrong place.
+            let name: String = name.chars().take(NAME).collect();
+            text.push_str(&format!(
+                "\n  {}",
+                self.paint.dim(&format!("slow: [{process}] {name}"))
+            ));
         }
         bar.set_message(text);
         if self.progress.done == self.progress.total {
@@ -118,7 +130,10 @@ mod tests {
 
     #[test]
     fn templates_are_well_formed() {
-        for template in ["{spinner} {msg} {elapsed:.dim}", "{spinner} [{bar:30}] {msg} {elapsed:.dim}"] {
+        for template in [
+            "{spinner} {msg} {elapsed:.dim}",
+            "{spinner} [{bar:30}] {msg} {elapsed:.dim}",
+        ] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }
     }

@@ -23,17 +23,26 @@ impl Paint {
 
     /// Something went well.
     pub(crate) fn good(self, text: &str) -> String {
-        self.with(AnsiColor::BrightGreen.on_default().effects(Effects::BOLD), text)
+        self.with(
+            AnsiColor::BrightGreen.on_default().effects(Effects::BOLD),
+            text,
+        )
     }
 
     /// Something deserves a look.
     pub(crate) fn warn(self, text: &str) -> String {
-        self.with(AnsiColor::BrightYellow.on_default().effects(Effects::BOLD), text)
+        self.with(
+            AnsiColor::BrightYellow.on_default().effects(Effects::BOLD),
+            text,
+        )
     }
 
     /// Something failed.
     pub(crate) fn bad(self, text: &str) -> String {
-        self.with(AnsiColor::BrightRed.on_default().effects(Effects::BOLD), text)
+        self.with(
+            AnsiColor::BrightRed.on_default().effects(Effects::BOLD),
+            text,
+        )
     }
 
     /// Something in the background.

@@ -24,13 +24,20 @@ pub(super) struct Plain {
 
 impl Plain {
     pub(super) fn new(printer: Printer, verbosity: u8) -> Self {
-        Self { printer, verbosity, began: None, progress: Progress::default(), told: None }
+        Self {
+            printer,
+            verbosity,
+            began: None,
+            progress: Progress::default(),
+            told: None,
+        }
     }
 
     fn tell(&mut self, at: Timestamp, text: &str) {
         let since = at.duration_since(*self.began.get_or_insert(at));
         let head = format!("[{:7.1} s]", since.as_secs_f64());
-        self.printer.tell(&format!("{} {text}", self.printer.paint().dim(&head)));
+        self.printer
+            .tell(&format!("{} {text}", self.printer.paint().dim(&head)));
     }
 
     /// A line now and then, and one at the end.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kcluster_matrix::{Event, EventKind, Outcome};
 
+use crate::fold::never_ran;
+
 /// Counts over all processes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Progress {
@@ -17,8 +19,9 @@ pub(super) struct Progress {
     pub(super) failed: usize,
     /// Of these, passed only after a retry.
     pub(super) flaky: usize,
-    /// What each process runs now.
-    pub(super) running: BTreeMap<usize, String>,
+    /// Slow specs, as far as they are known, by the process they run in.
+    pub(super) slow: BTreeMap<usize, String>,
+    processes: usize,
     began: Option<Timestamp>,
 }
 
@@ -26,14 +29,21 @@ impl Progress {
     /// Takes an event; true when it changed anything.
     pub(super) fn take(&mut self, event: &Event) -> bool {
         match &event.kind {
-            EventKind::RunStarted { specs, .. } => {
-                *self = Self { total: *specs, began: Some(event.at), ..Self::default() };
+            EventKind::RunStarted { specs, processes } => {
+                let (total, processes) = (*specs, *processes);
+                *self = Self {
+                    total,
+                    processes,
+                    began: Some(event.at),
+                    ..Self::default()
+                };
             }
             EventKind::SpecStarted { name, process } => {
-                self.running.insert(*process, name.clone());
+                self.slow.insert(*process, name.clone());
             }
-            EventKind::SpecFinished { case, process } => {
-                self.running.remove(process);
+            EventKind::SpecFinished { case, .. } if never_ran(case).is_some() => return false,
+            EventKind::SpecFinished { case, .. } => {
+                self.slow.retain(|_, name| *name != case.name);
                 if !matches!(case.outcome, Outcome::Skipped { .. }) {
                     self.done += 1;
                     self.failed += usize::from(!case.outcome.is_passed());
@@ -43,6 +53,11 @@ impl Progress {
             _ => return false,
         }
         true
+    }
+
+    /// Specs that run now: ginkgo keeps every process busy while there are any.
+    pub(super) fn running(&self) -> usize {
+        self.processes.min(self.total.saturating_sub(self.done))
     }
 
     /// The time left, once enough specs have ended to tell.
@@ -62,7 +77,11 @@ mod tests {
     use kcluster_matrix::Case;
 
     fn event(second: i64, kind: EventKind) -> Event {
-        Event { at: Timestamp::from_second(second).unwrap(), cell: None, kind }
+        Event {
+            at: Timestamp::from_second(second).unwrap(),
+            cell: None,
+            kind,
+        }
     }
 
     fn finished(outcome: Outcome) -> EventKind {
@@ -80,15 +99,36 @@ mod tests {
     #[test]
     fn counts_and_the_time_left_follow_the_events() {
         let mut progress = Progress::default();
-        progress.take(&event(0, EventKind::RunStarted { specs: 20, processes: 1 }));
-        progress.take(&event(1, EventKind::SpecStarted { name: "n".into(), process: 1 }));
-        assert_eq!(progress.running.len(), 1);
+        progress.take(&event(
+            0,
+            EventKind::RunStarted {
+                specs: 20,
+                processes: 16,
+            },
+        ));
+        progress.take(&event(
+            1,
+            EventKind::SpecStarted {
+                name: "n".into(),
+                process: 1,
+            },
+        ));
+        assert_eq!((progress.running(), progress.slow.len()), (16, 1));
         for second in 1..=4 {
             progress.take(&event(second, finished(Outcome::Passed)));
         }
         assert_eq!(progress.left(Timestamp::from_second(4).unwrap()), None);
-        progress.take(&event(10, finished(Outcome::Failed { message: "m".into() })));
-        assert_eq!((progress.done, progress.failed, progress.running.len()), (5, 1, 0));
+        progress.take(&event(
+            10,
+            finished(Outcome::Failed {
+                message: "m".into(),
+            }),
+        ));
+        assert_eq!(
+            (progress.done, progress.failed, progress.running()),
+            (5, 1, 15)
+        );
+        assert!(progress.slow.is_empty());
         let left = progress.left(Timestamp::from_second(10).unwrap());
         assert_eq!(left, Some(Duration::from_secs(30)));
     }

@@ -23,13 +23,17 @@ impl Record {
         if let Some(folder) = path.parent() {
             fs_err::create_dir_all(folder)?;
         }
-        Ok(Self { file: BufWriter::new(fs_err::File::create(path)?) })
+        Ok(Self {
+            file: BufWriter::new(fs_err::File::create(path)?),
+        })
     }
 
     /// The events of a file; lines that were cut off are left out.
     pub(crate) fn read(path: &Utf8Path) -> Vec<Event> {
         let text = fs_err::read_to_string(path).unwrap_or_default();
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        text.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 }
 
@@ -57,11 +61,15 @@ mod tests {
     #[test]
     fn what_is_recorded_is_read_again_even_when_cut_off() {
         let folder = tempfile::tempdir().unwrap();
-        let path = Utf8Path::from_path(folder.path()).unwrap().join("new/events.jsonl");
+        let path = Utf8Path::from_path(folder.path())
+            .unwrap()
+            .join("new/events.jsonl");
         let event = |text: &str| Event {
             at: Timestamp::UNIX_EPOCH,
             cell: None,
-            kind: EventKind::Note { text: text.to_owned() },
+            kind: EventKind::Note {
+                text: text.to_owned(),
+            },
         };
         let mut record = Record::create(&path).unwrap();
         record.event(&event("one"));

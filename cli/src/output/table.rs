@@ -10,7 +10,10 @@ pub(crate) struct Table {
 impl Table {
     /// A table with these headings.
     pub(crate) fn new<S: Into<String>>(headings: impl IntoIterator<Item = S>) -> Self {
-        Self { rows: vec![headings.into_iter().map(Into::into).collect()], right: Vec::new() }
+        Self {
+            rows: vec![headings.into_iter().map(Into::into).collect()],
+            right: Vec::new(),
+        }
     }
 
     /// Column `index` holds numbers.

@@ -8,7 +8,7 @@ use kcluster_reports::text::{duration, xml_text};
 
 use super::paint::Paint;
 use super::progress::Progress;
-use crate::fold::place;
+use crate::fold::{never_ran, place};
 
 /// How many lines of a failed spec's message and output are shown: Kubernetes puts whole objects
 /// into both, and all of it is in the report.
@@ -29,25 +29,44 @@ pub(super) fn line(kind: &EventKind, verbosity: u8, paint: Paint) -> Option<Stri
             let place = place(*step, node.as_deref());
             format!("{} {line}", paint.dim(&format!("{place} |")))
         }
-        EventKind::StepFinished { step, node, took, outcome } => {
+        EventKind::StepFinished {
+            step,
+            node,
+            took,
+            outcome,
+        } => {
             let place = place(*step, node.as_deref());
             match outcome {
                 Outcome::Passed if steps => {
-                    format!("{} {place} {}", paint.good("✓"), paint.dim(&duration(*took)))
+                    format!(
+                        "{} {place} {}",
+                        paint.good("✓"),
+                        paint.dim(&duration(*took))
+                    )
                 }
                 Outcome::Skipped { reason } if steps => {
                     format!("{} {place}: {reason}", paint.dim("-"))
                 }
                 Outcome::Failed { message } | Outcome::Errored { message } => {
-                    format!("{} {place} {}: {message}", paint.bad("✗"), paint.dim(&duration(*took)))
+                    format!(
+                        "{} {place} {}: {message}",
+                        paint.bad("✗"),
+                        paint.dim(&duration(*took))
+                    )
                 }
                 _ => return None,
             }
         }
         EventKind::BuildFinished { what, took, cached } if steps && (details || !cached) => {
-            let how = if *cached { "cached".to_owned() } else { duration(*took) };
+            let how = if *cached {
+                "cached".to_owned()
+            } else {
+                duration(*took)
+            };
             format!("{} {what} {}", paint.good("✓"), paint.dim(&how))
         }
+        // Specs that never ran come in hundreds, all with one reason, which the end tells.
+        EventKind::SpecFinished { case, .. } if never_ran(case).is_some() => return None,
         EventKind::SpecFinished { case, .. } => return spec(case, verbosity, paint),
         EventKind::Note { text } if steps => format!("{} {text}", paint.dim("·")),
         EventKind::Warning { text } => format!("{} {text}", paint.warn("warning:")),
@@ -113,7 +132,7 @@ pub(super) fn progress(progress: &Progress, left: Option<Duration>) -> String {
     if progress.done == progress.total {
         return text;
     }
-    text.push_str(&format!(", {} running", progress.running.len()));
+    text.push_str(&format!(", {} running", progress.running()));
     if let Some(left) = left {
         text.push_str(&format!(", about {} left", duration(left)));
     }

@@ -1,0 +1,148 @@
+//! An engine of a test's own, in a network namespace of its own, to be killed and filled
+//! without harm to the machine's engine.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use crate::process::run;
+
+/// Tools of the system only: a `containerd-shim-runc-v2` elsewhere on the path would be
+/// taken for the engine's own.
+const SYSTEM_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A `dockerd` with its own folder and socket; ended, and its folder emptied, when dropped.
+#[derive(Debug)]
+pub struct OwnEngine {
+    folder: TempDir,
+    child: Option<Child>,
+}
+
+impl OwnEngine {
+    /// Starts one; its data is held in memory of at most `megabytes` if given.
+    ///
+    /// # Errors
+    /// When it does not answer within a minute.
+    pub fn start(megabytes: Option<u32>) -> Result<Self> {
+        let mut engine = Self {
+            folder: TempDir::with_prefix_in("kct-", "/tmp")?,
+            child: None,
+        };
+        let data = engine.data_root();
+        fs_err::create_dir_all(&data)?;
+        if let Some(megabytes) = megabytes {
+            let size = format!("size={megabytes}m");
+            let mut mount = Command::new("mount");
+            mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&data);
+            run(&mut mount)?;
+        }
+        engine.restart()?;
+        Ok(engine)
+    }
+
+    /// The endpoint to hand to `--engine`.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!(
+            "unix://{}",
+            self.folder.path().join("docker.sock").display()
+        )
+    }
+
+    /// Stops the engine as an administrator would; its containers end with it.
+    ///
+    /// # Errors
+    /// When it cannot be signalled.
+    pub fn stop(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            run(Command::new("kill").arg(child.id().to_string()))?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Starts the engine (again) on the data it had.
+    ///
+    /// # Errors
+    /// When it does not answer within a minute.
+    pub fn restart(&mut self) -> Result<()> {
+        let at = |name: &str| self.folder.path().join(name);
+        let log = fs_err::File::create(at("dockerd.log"))?.into_parts().0;
+        let child = Command::new("unshare")
+            .args([
+                "--net",
+                "sh",
+                "-c",
+                "ip link set lo up && exec dockerd \"$@\"",
+                "sh",
+            ])
+            .arg("--data-root")
+            .arg(self.data_root())
+            .arg("--exec-root")
+            .arg(at("exec"))
+            .arg("--pidfile")
+            .arg(at("pid"))
+            .args(["--bridge=none", "-H", &self.endpoint()])
+            .env("PATH", SYSTEM_PATH)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("failed to start dockerd")?;
+        self.child = Some(child);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < deadline {
+            if self.docker(&["version"]).is_ok() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        bail!("no engine:\n{}", fs_err::read_to_string(at("dockerd.log"))?)
+    }
+
+    /// Runs Docker's client against this engine.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn docker(&self, args: &[&str]) -> Result<String> {
+        run(Command::new("docker")
+            .args(["-H", &self.endpoint()])
+            .args(args))
+    }
+
+    fn data_root(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+}
+
+impl Drop for OwnEngine {
+    fn drop(&mut self) {
+        let folder = self.folder.path().to_path_buf();
+        if let Ok(ids) = self.docker(&["ps", "--all", "--quiet"]) {
+            let mut args = vec!["rm", "--force", "--volumes"];
+            args.extend(ids.lines());
+            if args.len() > 3 {
+                let _ = self.docker(&args);
+            }
+        }
+        let _ = self.stop();
+        unmount_below(&folder);
+    }
+}
+
+/// What a killed engine left mounted would keep the folder.
+fn unmount_below(folder: &Path) {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let below: Vec<&str> = mounts
+        .lines()
+        .rev()
+        .filter_map(|line| line.split(' ').nth(4))
+        .filter(|target| Path::new(target).starts_with(folder))
+        .collect();
+    for target in below {
+        let _ = Command::new("umount").arg("-l").arg(target).status();
+    }
+}

@@ -26,9 +26,12 @@ pub struct Inventory {
     pub networks: BTreeSet<String>,
     /// Volume names.
     pub volumes: BTreeSet<String>,
-    /// Mount points of this machine.
+    /// Mount points of this machine that its engine or kcluster made.
     pub mounts: BTreeSet<String>,
 }
+
+/// Parts of the mount points that the machine's engine and kcluster make.
+const OURS: [&str; 3] = ["/lib/docker/", "/run/docker/", "kcluster"];
 
 impl Inventory {
     /// What is there now.
@@ -47,6 +50,7 @@ impl Inventory {
             mounts: mounts
                 .lines()
                 .filter_map(|line| line.split(' ').nth(1))
+                .filter(|point| OURS.iter().any(|ours| point.contains(ours)))
                 .map(str::to_owned)
                 .collect(),
         })

@@ -12,6 +12,7 @@ use serde::Deserialize;
 pub(crate) struct Catalogue {
     pub(crate) kubernetes: Kubernetes,
     pub(crate) debian: Debian,
+    pub(crate) tests: Tests,
     packages: BTreeMap<String, Packages>,
 }
 
@@ -26,6 +27,34 @@ pub(crate) struct Kubernetes {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Debian {
     pub(crate) suite: String,
+}
+
+/// Images that end-to-end tests name.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tests {
+    /// By the end of a name, what makes it.
+    pub(crate) images: BTreeMap<String, Standin>,
+    /// Ends of names, or folders, that nothing here has a use for.
+    pub(crate) others: Vec<String>,
+}
+
+/// How an image that tests run is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Standin {
+    Agnhost,
+    Busybox,
+    Etcd,
+    GlibcDns,
+    Httpd,
+    Kitten,
+    Nautilus,
+    Nginx,
+    Nonewprivs,
+    Nonroot,
+    Pause,
+    SampleApiserver,
 }
 
 /// One set of Debian packages.

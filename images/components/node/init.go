@@ -41,6 +41,7 @@ var surroundings = []step{
 	{"routes", setUpRoutes},
 	{"firewall", setUpFirewall},
 	{"dns", startDNS},
+	{"registry", startRegistry},
 	{"topology", setUpTopology},
 }
 

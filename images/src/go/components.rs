@@ -155,6 +155,7 @@ mod tests {
             "coredns",
             "pause",
             "busybox",
+            "sample-apiserver",
             "plumbing",
             "node",
             "bake",

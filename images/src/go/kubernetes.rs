@@ -41,6 +41,8 @@ pub(crate) enum Product {
     Ginkgo,
     /// The program that most of them run in pods.
     Agnhost,
+    /// The program of the nonewprivs image.
+    NoNewPrivs,
 }
 
 impl Product {
@@ -51,6 +53,7 @@ impl Product {
             Self::E2eTest => "e2e.test",
             Self::Ginkgo => "ginkgo",
             Self::Agnhost => "agnhost",
+            Self::NoNewPrivs => "nnp",
         }
     }
 
@@ -60,6 +63,7 @@ impl Product {
             Self::E2eTest => ("k8s.io/kubernetes/test/e2e", Test::Tests),
             Self::Ginkgo => ("github.com/onsi/ginkgo/v2/ginkgo", Test::Program),
             Self::Agnhost => ("k8s.io/kubernetes/test/images/agnhost", Test::Program),
+            Self::NoNewPrivs => ("k8s.io/kubernetes/test/images/nonewprivs", Test::Program),
         }
     }
 }

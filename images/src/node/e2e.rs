@@ -1,59 +1,23 @@
 //! The layer with the images that end-to-end tests run, made to behave as the official ones do.
 
-use std::collections::BTreeMap;
+use futures_util::future::try_join_all;
+use kcluster_matrix::EventKind;
 
-use super::kube::{self, Kube, config};
+use super::images::{Base, make};
+use super::kube::Kube;
+use super::programs::coredns_layer;
 use super::store::{Batch, Store};
+use super::wanted::Wanted;
 use super::{NodeImageRequest, fixtures, package_set, standins};
 use crate::builder::Builder;
+use crate::catalogue::{Catalogue, Standin};
 use crate::command::Run;
 use crate::error::{Error, Result};
 use crate::go::components_digest;
-use crate::oci::ImageConfig;
 use crate::recipe::Recipe;
 
-const REVISION: u32 = 1;
-
-/// References that the tests ask for, by what they name.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Wanted {
-    agnhost: Vec<String>,
-    busybox: Vec<String>,
-    httpd: Vec<String>,
-    nginx: Vec<String>,
-    pause: Vec<String>,
-}
-
-impl Wanted {
-    /// Picks from what `e2e.test --list-images` printed what is made here.
-    fn from_list(list: &str) -> Self {
-        let mut references: Vec<&str> = list
-            .lines()
-            .map(str::trim)
-            .filter(|line| line.contains(':'))
-            .collect();
-        references.sort_unstable();
-        references.dedup();
-        let named = |suffix: &str| {
-            references
-                .iter()
-                .filter(|reference| {
-                    reference
-                        .rsplit_once(':')
-                        .is_some_and(|(name, _)| name.ends_with(suffix))
-                })
-                .map(|reference| (*reference).to_owned())
-                .collect()
-        };
-        Self {
-            agnhost: named("/e2e-test-images/agnhost"),
-            busybox: named("/e2e-test-images/busybox"),
-            httpd: named("/e2e-test-images/httpd"),
-            nginx: named("/e2e-test-images/nginx"),
-            pause: named("/pause"),
-        }
-    }
-}
+/// To be raised when the code that makes these images makes others of the same parts.
+pub(super) const REVISION: u32 = 3;
 
 pub(super) async fn bake(
     builder: &Builder,
@@ -65,12 +29,20 @@ pub(super) async fn bake(
         .arg("--list-images")
         .output()
         .await?;
-    let wanted = Wanted::from_list(&list);
-    if wanted.agnhost.is_empty() {
+    // kubeadm's own images are there already; a version may test with others.
+    let wanted = Wanted::from_list(&list, &Catalogue::get().tests, &kube.references());
+    if !wanted.images.contains_key(&Standin::Agnhost) {
         return Err(Error::malformed(
             format!("the list of images of {}", e2e_test.display()),
             "it names no agnhost",
         ));
+    }
+    for reference in &wanted.unknown {
+        let text = format!(
+            "{reference} is named by the tests of {}, and nothing here makes it: specs that run it will wait for it and fail",
+            request.version
+        );
+        builder.sink.emit(EventKind::Note { text });
     }
     let sets = ["agnhost", "busybox", "nginx"]
         .map(|name| package_set(name, request.arch).recipe().to_string());
@@ -78,9 +50,17 @@ pub(super) async fn bake(
         .with("base", kube.entry.path("").as_os_str().as_encoded_bytes())
         .with(
             "components",
-            components_digest(&["bake", "busybox", "pause", "coredns"]).as_str(),
+            components_digest(&[
+                "bake",
+                "busybox",
+                "pause",
+                "coredns",
+                "etcd",
+                "sample-apiserver",
+            ])
+            .as_str(),
         )
-        .with("wanted", format!("{wanted:?}"))
+        .with("wanted", format!("{:?}", wanted.images))
         .with("agnhost", standins::agnhost_version(request).to_string())
         .with_all("packages", sets)
         .with_all("fixtures", fixtures::texts())
@@ -91,7 +71,7 @@ pub(super) async fn bake(
     );
     builder
         .store(&what, &key, request.arch, Some(kube.store()), async || {
-            collect(builder, request, kube, wanted).await
+            collect(builder, request, kube, &wanted).await
         })
         .await
 }
@@ -100,110 +80,47 @@ async fn collect(
     builder: &Builder,
     request: &NodeImageRequest,
     kube: &Kube,
-    wanted: Wanted,
+    wanted: &Wanted,
 ) -> Result<Batch> {
-    let arch = request.arch;
+    let agnhost_packages = package_set("agnhost", request.arch);
+    let nginx_packages = package_set("nginx", request.arch);
+    let needs_nginx = [Standin::Nginx, Standin::Httpd]
+        .iter()
+        .any(|standin| wanted.images.contains_key(standin));
+    let making = wanted
+        .images
+        .iter()
+        .map(|(standin, references)| make(builder, request, *standin, references));
+    let (coredns, (debian, _in_use), agnhost, nginx, made) = tokio::try_join!(
+        coredns_layer(builder, request, &kube.requirements.coredns),
+        builder.packages(&agnhost_packages),
+        standins::agnhost(builder, request),
+        async {
+            if !needs_nginx {
+                return Ok(None);
+            }
+            let (mut tree, _in_use) = builder.packages(&nginx_packages).await?;
+            standins::nginx(&mut tree)?;
+            Ok(Some(tree))
+        },
+        try_join_all(making),
+    )?;
+
     let mut batch = Batch::default();
-
+    let agnhost = standins::with_agnhosts_users(agnhost, &debian)?;
     // CoreDNS' own image begins with the same layer, so agnhost's copy takes no room.
-    let coredns = kube::coredns_layer(builder, request, &kube.requirements.coredns).await?;
-    let (debian, _agnhost_packages) = builder.packages(&package_set("agnhost", arch)).await?;
-    let own = standins::agnhost(builder, request, &debian).await?;
-    let layers = [batch.layer(coredns), batch.layer(debian), batch.layer(own)];
-    let agnhost_config = ImageConfig {
-        entrypoint: vec!["/agnhost".to_owned()],
-        cmd: vec!["pause".to_owned()],
-        exposed_ports: ports(&["80/tcp", "8080/tcp", "8081/tcp", "9376/tcp", "5000/tcp"]),
-        ..config()
-    };
-    batch.image(wanted.agnhost, agnhost_config, &layers);
-
-    if !wanted.busybox.is_empty() {
-        let (mut tree, _packages) = builder.packages(&package_set("busybox", arch)).await?;
-        tree.overlay(standins::busybox(builder, request).await?);
-        let layer = batch.layer(tree);
-        batch.image(
-            wanted.busybox,
-            ImageConfig {
-                cmd: vec!["sh".to_owned()],
-                ..config()
-            },
-            &[layer],
-        );
-    }
-    if !wanted.nginx.is_empty() {
-        let (mut tree, _packages) = builder.packages(&package_set("nginx", arch)).await?;
-        standins::nginx(&mut tree)?;
-        let layer = batch.layer(tree);
-        let nginx_config = ImageConfig {
-            entrypoint: vec!["/docker-entrypoint.sh".to_owned()],
-            cmd: ["nginx", "-g", "daemon off;"].map(str::to_owned).into(),
-            exposed_ports: ports(&["80/tcp"]),
-            stop_signal: "SIGQUIT".to_owned(),
-            ..config()
+    let debian = [batch.layer(coredns), batch.layer(debian)];
+    let agnhost = [debian[0], debian[1], batch.layer(agnhost)];
+    let nginx: Vec<usize> = nginx.into_iter().map(|tree| batch.layer(tree)).collect();
+    for image in made.into_iter().flatten() {
+        let mut layers = match image.base {
+            Base::Nothing => Vec::new(),
+            Base::Debian => debian.to_vec(),
+            Base::Agnhost => agnhost.to_vec(),
+            Base::Nginx => nginx.clone(),
         };
-        if !wanted.httpd.is_empty() {
-            let httpd_config = ImageConfig {
-                cmd: vec!["httpd-foreground".to_owned()],
-                exposed_ports: ports(&["80/tcp"]),
-                working_dir: "/usr/local/apache2".to_owned(),
-                stop_signal: "SIGQUIT".to_owned(),
-                ..config()
-            };
-            let layers = [layer, batch.layer(standins::httpd())];
-            batch.image(wanted.httpd, httpd_config, &layers);
-        }
-        batch.image(wanted.nginx, nginx_config, &[layer]);
-    }
-    // kubeadm's own is there already; a version may test with another.
-    let known = kube.references();
-    let others: Vec<String> = wanted
-        .pause
-        .into_iter()
-        .filter(|reference| !known.contains(reference))
-        .collect();
-    for reference in others {
-        let tag = reference
-            .rsplit_once(':')
-            .map_or("", |(_, tag)| tag)
-            .to_owned();
-        let (pause_config, tree) = kube::pause(builder, request, &tag).await?;
-        let layer = batch.layer(tree);
-        batch.image(vec![reference], pause_config, &[layer]);
+        layers.extend(image.own.map(|tree| batch.layer(tree)));
+        batch.image(image.references, image.config, &layers);
     }
     Ok(batch)
-}
-
-fn ports(ports: &[&str]) -> BTreeMap<String, BTreeMap<String, String>> {
-    ports
-        .iter()
-        .map(|port| ((*port).to_owned(), BTreeMap::new()))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn images_are_chosen_by_name_whatever_their_tags() {
-        let list = "registry.invalid/e2e-test-images/agnhost:2.63.0
-registry.invalid/e2e-test-images/agnhost:2.55
-other.invalid/k8s-authenticated-test/agnhost:2.6
-registry.invalid/e2e-test-images/nginx:1.27-0
-registry.invalid/pause:3.10.2
-registry.invalid/pause:3.10.2
-registry.invalid/e2e-test-images/busybox:1.37.0-1
-";
-        let wanted = Wanted::from_list(list);
-        assert_eq!(wanted.agnhost.len(), 2);
-        assert!(
-            wanted
-                .agnhost
-                .iter()
-                .all(|reference| reference.starts_with("registry.invalid"))
-        );
-        assert_eq!(wanted.pause, ["registry.invalid/pause:3.10.2"]);
-        assert_eq!((wanted.nginx.len(), wanted.busybox.len()), (1, 1));
-    }
 }

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::programs::{bare_layer, config, coredns_layer, etcd, pause};
 use super::store::{Batch, PLACE, Store, Workload};
-use super::{NodeImageRequest, PATH, bare, package_set};
+use super::{NodeImageRequest, bare, package_set};
 use crate::builder::Builder;
 use crate::error::Result;
-use crate::go::{Component, components_digest};
+use crate::go::components_digest;
 use crate::oci::ImageConfig;
 use crate::recipe::Recipe;
 use crate::source::{Binaries, COMMANDS, Requirements};
@@ -29,28 +30,11 @@ const IMAGES: [&str; 4] = [
 /// Commands that the node itself runs.
 const NODE_COMMANDS: [&str; 3] = ["kubelet", "kubeadm", "kubectl"];
 
-/// Users as in the bases that upstream's images stand on.
-pub(super) const PASSWD: &str = "root:x:0:0:root:/root:/sbin/nologin
-nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin
-nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin
-";
-pub(super) const GROUP: &str = "root:x:0:\nnobody:x:65534:\nnonroot:x:65532:\n";
-
 pub(super) struct Kube {
     store: Store,
     pub(super) entry: crate::cache::Entry,
     pub(super) requirements: Requirements,
     apiserver: String,
-}
-
-/// A program's layer of an image that holds nothing else.
-pub(super) fn bare_layer() -> Tree {
-    let mut tree = Tree::default();
-    tree.text("etc/passwd", 0o644, PASSWD);
-    tree.text("etc/group", 0o644, GROUP);
-    tree.text("etc/nsswitch.conf", 0o644, "hosts: files dns\n");
-    tree.dir("tmp", 0o1777);
-    tree
 }
 
 /// Kubernetes' commands; those that share a file are links to it.
@@ -73,80 +57,6 @@ fn commands_layer(binaries: &Binaries) -> Result<Tree> {
     Ok(tree)
 }
 
-/// The layer that CoreDNS' image and agnhost's both begin with.
-pub(super) async fn coredns_layer(
-    builder: &Builder,
-    request: &NodeImageRequest,
-    tag: &str,
-) -> Result<Tree> {
-    let version = tag.trim_start_matches('v');
-    let component = Component {
-        name: "coredns",
-        title: format!("CoreDNS {version}"),
-        requires: Some(("github.com/coredns/coredns", format!("v{version}"))),
-        programs: &[(".", "coredns")],
-        tags: &[],
-        ldflags: String::new(),
-    };
-    let entry = builder.component(&component, request.arch).await?;
-    let mut tree = bare_layer();
-    tree.file("coredns", 0o755, &entry.path("coredns"))?;
-    Ok(tree)
-}
-
-/// The pause image, for kubeadm and for tests.
-pub(super) async fn pause(
-    builder: &Builder,
-    request: &NodeImageRequest,
-    tag: &str,
-) -> Result<(ImageConfig, Tree)> {
-    let component = Component {
-        name: "pause",
-        title: format!("pause {tag}"),
-        requires: None,
-        programs: &[(".", "pause")],
-        tags: &[],
-        ldflags: format!("-X main.version={tag}"),
-    };
-    let entry = builder.component(&component, request.arch).await?;
-    let mut tree = Tree::default();
-    tree.file("pause", 0o755, &entry.path("pause"))?;
-    let config = ImageConfig {
-        user: "65535:65535".to_owned(),
-        entrypoint: vec!["/pause".to_owned()],
-        ..config()
-    };
-    Ok((config, tree))
-}
-
-pub(super) fn config() -> ImageConfig {
-    ImageConfig {
-        env: vec![PATH.to_owned()],
-        working_dir: "/".to_owned(),
-        ..ImageConfig::default()
-    }
-}
-
-async fn etcd_layer(
-    builder: &Builder,
-    request: &NodeImageRequest,
-    requirements: &Requirements,
-) -> Result<Tree> {
-    let version = requirements.etcd_version();
-    let component = Component {
-        name: "etcd",
-        title: format!("etcd {version}"),
-        requires: Some(("go.etcd.io/etcd/server/v3", format!("v{version}"))),
-        programs: &[(".", "etcd")],
-        tags: &[],
-        ldflags: String::new(),
-    };
-    let entry = builder.component(&component, request.arch).await?;
-    let mut tree = bare_layer();
-    tree.file("usr/local/bin/etcd", 0o755, &entry.path("etcd"))?;
-    Ok(tree)
-}
-
 async fn collect(
     builder: &Builder,
     request: &NodeImageRequest,
@@ -161,7 +71,7 @@ async fn collect(
     let (binaries, netfilter, etcd, coredns, pause) = tokio::try_join!(
         source.commands(builder, version, *arch),
         async { builder.packages(&package_set("kube-proxy", *arch)).await },
-        etcd_layer(builder, request, needs),
+        etcd(builder, request, &needs.etcd),
         coredns_layer(builder, request, &needs.coredns),
         pause(builder, request, &needs.pause),
     )?;
@@ -185,14 +95,11 @@ async fn collect(
             &layers,
         );
     }
+    let (etcd_config, etcd) = etcd;
     let etcd = batch.layer(etcd);
-    let entrypoint = vec!["/usr/local/bin/etcd".to_owned()];
     batch.image(
         vec![format!("{repository}/etcd:{}", needs.etcd)],
-        ImageConfig {
-            entrypoint,
-            ..config()
-        },
+        etcd_config,
         &[etcd],
     );
     let coredns = batch.layer(coredns);

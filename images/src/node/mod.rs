@@ -7,9 +7,13 @@
 mod bare;
 mod e2e;
 mod fixtures;
+mod images;
 mod kube;
+mod programs;
+mod registry;
 mod standins;
 mod store;
+mod wanted;
 
 use std::collections::BTreeMap;
 
@@ -27,7 +31,7 @@ use crate::source::Source;
 use crate::tree::Tree;
 
 /// To be raised when the code here makes another image of the same parts.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 
 /// Where programs are looked for in nodes and in the images made here.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -100,6 +104,13 @@ impl NodeImageRequest {
             .with("version", self.version.to_string())
             .with("arch", self.arch.as_str())
             .with("e2e", self.e2e.to_string());
+        let recipe = if self.e2e {
+            recipe
+                .with("e2e-images", e2e::REVISION.to_string())
+                .with("tests", format!("{:?}", Catalogue::get().tests))
+        } else {
+            recipe
+        };
         Ok(self.source.identify(recipe)?.key())
     }
 }
@@ -125,7 +136,7 @@ impl Builder {
             kube::bake(self, request),
         )?;
         let (rootfs, rootfs_entry) = rootfs;
-        let mut contains = kube.references();
+        let mut manifests: BTreeMap<String, String> = kube.store().manifests().collect();
         let mut in_use = vec![rootfs_entry, kube.entry.clone()];
         in_use.extend(plumbing.entries);
 
@@ -134,12 +145,12 @@ impl Builder {
         let mut top = Tree::default();
         if request.e2e {
             let tests = e2e::bake(self, request, &kube).await?;
-            contains.extend(tests.references());
+            manifests.extend(tests.manifests());
             in_use.push(tests.entry.clone());
             top = Tree::from_folder(&tests.folder(), store::PLACE)?;
         }
-        contains.sort();
-        contains.dedup();
+        registry::of_node(&mut top, &manifests)?;
+        let contains: Vec<String> = manifests.into_keys().collect();
         let about = json!({
             "kubernetes": request.version,
             "arch": arch,

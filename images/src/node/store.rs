@@ -72,6 +72,7 @@ pub(super) struct Report {
 #[derive(Debug, Deserialize)]
 struct ReportImage {
     refs: Vec<String>,
+    manifest: String,
     layers: Vec<ReportLayer>,
 }
 
@@ -97,6 +98,16 @@ impl Store {
             .iter()
             .flat_map(|image| image.refs.clone())
             .collect()
+    }
+
+    /// The digest of each image's manifest, by reference.
+    pub(super) fn manifests(&self) -> impl Iterator<Item = (String, String)> {
+        self.report.images.iter().flat_map(|image| {
+            image
+                .refs
+                .iter()
+                .map(|reference| (reference.clone(), image.manifest.clone()))
+        })
     }
 
     /// Where in a node the files of an image's lowest layer are.

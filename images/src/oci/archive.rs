@@ -140,6 +140,17 @@ impl ImageArchive {
         self.layers.iter().map(|layer| layer.tree.size()).collect()
     }
 
+    /// What the archive holds, by name: for small images.
+    pub(crate) fn files(&self) -> io::Result<BTreeMap<String, Vec<u8>>> {
+        let mut files: BTreeMap<String, Vec<u8>> = self.documents.iter().cloned().collect();
+        for layer in &self.layers {
+            let mut bytes = Vec::new();
+            layer.tree.write(&mut bytes)?;
+            files.insert(blob(&layer.digest), bytes);
+        }
+        Ok(files)
+    }
+
     /// The archive's bytes. Reading ends with an error when a file it is made of has changed meanwhile.
     #[must_use]
     pub fn stream(&self) -> impl AsyncRead + Send + Unpin + use<> {

@@ -106,13 +106,6 @@ impl Requirements {
             coredns: split("/coredns/coredns")?.1,
         })
     }
-
-    /// The module version of etcd: the tag without the count of its image's rebuilds.
-    pub(crate) fn etcd_version(&self) -> &str {
-        self.etcd
-            .rsplit_once('-')
-            .map_or(&self.etcd, |(version, _)| version)
-    }
 }
 
 /// The value of `name = "value"` in Go source.
@@ -185,7 +178,7 @@ mod tests {
     fn kubeadms_own_list_is_understood() {
         let list = "registry.invalid/kube-apiserver:v1.36.3\nregistry.invalid/coredns/coredns:v1.14.2\nregistry.invalid/pause:3.10.2\nregistry.invalid/etcd:3.6.8-0\n";
         let found = Requirements::from_list(list).unwrap();
-        assert_eq!(found.etcd_version(), "3.6.8");
+        assert_eq!(found.etcd, "3.6.8-0");
         assert_eq!(
             (found.repository.as_str(), found.coredns.as_str()),
             ("registry.invalid", "v1.14.2")

@@ -14,11 +14,36 @@ mod junit;
 mod kcluster;
 mod own_engine;
 mod process;
+mod sshd;
 
 pub use engine::{Inventory, docker};
 pub use junit::{JunitTotals, junit_totals};
 pub use kcluster::{Kcluster, Output};
 pub use own_engine::OwnEngine;
+pub use sshd::Sshd;
+
+/// Specs of the smoke run, as `e2e --focus` takes them: a regular expression.
+pub const SMOKE: &str = include_str!("../smoke.txt");
+
+/// Whether a program is installed; says so when it is not.
+#[must_use]
+pub fn installed(test: &str, program: &str) -> bool {
+    let folders = [
+        "/usr/local/sbin",
+        "/usr/local/bin",
+        "/usr/sbin",
+        "/usr/bin",
+        "/sbin",
+        "/bin",
+    ];
+    let found = folders
+        .iter()
+        .any(|folder| std::path::Path::new(folder).join(program).exists());
+    if !found {
+        eprintln!("SKIPPED {test}: {program} is not installed");
+    }
+    found
+}
 
 /// Whether tests with real clusters are to run; says so when not.
 #[must_use]

@@ -1,6 +1,6 @@
 //! Other Kubernetes versions boot and pass the smoke.
 
-use kcluster_tests::{Kcluster, junit_totals, real_clusters};
+use kcluster_tests::{Kcluster, SMOKE, junit_totals, real_clusters};
 
 #[test]
 #[ignore = "builds two more versions of Kubernetes; `cargo xtask test versions` runs it"]
@@ -29,8 +29,8 @@ fn older_and_newer_versions_pass_the_smoke() {
         kcluster
             .run(&[
                 "e2e",
-                "--suite",
-                "smoke",
+                "--focus",
+                SMOKE,
                 "--name",
                 &name,
                 "--report-dir",

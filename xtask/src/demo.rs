@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use crate::run::{check, kcluster, root, status};
 use crate::setup;
 
-/// Specs of the smoke run; `e2e --focus` takes it as a regular expression.
-pub(crate) const SMOKE: &str = r"\[sig-storage\] (ConfigMap|Secrets|Downward API volume)|\[sig-node\] (ConfigMap|Secrets|Downward API)|Services should serve a basic endpoint";
+/// Specs of the smoke run; the tests use the same.
+const SMOKE: &str = include_str!("../../tests/smoke.txt");
 
 const NAME: &str = "demo";
 

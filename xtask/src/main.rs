@@ -12,6 +12,7 @@ mod run;
 mod setup;
 mod suites;
 mod test;
+mod tools;
 
 use clap::{Parser, Subcommand};
 

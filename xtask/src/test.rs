@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::run::{cargo, check};
-use crate::setup;
+use crate::{setup, tools};
 
 /// Everything, cheapest first, so that a mistake is told early.
 pub(crate) fn run() -> Result<()> {
@@ -26,6 +26,7 @@ pub(crate) fn run() -> Result<()> {
             .env("RUSTDOCFLAGS", "-D warnings"),
     )?;
     setup::run()?;
+    tools::install()?;
     check(cargo().args([
         "test",
         "--locked",

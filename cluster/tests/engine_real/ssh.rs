@@ -3,92 +3,30 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use kcluster_cluster::engine::tunnel::{self, Tunnel};
 use kcluster_cluster::engine::{ApiReach, Endpoint, EngineError, ExecSpec, SshTarget, connect};
 
+use kcluster_tests::Sshd;
+
 use crate::interactive;
 use crate::support::{Corner, free_port, needs, shared};
 
-/// An SSH server on the loopback with keys of its own, ended when dropped.
-struct Sshd {
-    child: Child,
-    folder: tempfile::TempDir,
-    port: u16,
-}
-
-impl Sshd {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name).display().to_string();
-        for key in ["host", "user"] {
-            let made = Command::new("ssh-keygen")
-                .args(["-q", "-t", "ed25519", "-N", "", "-f", &at(key)])
-                .status();
-            assert!(made.unwrap().success());
-        }
-        // Its place for unprivileged children; systemd makes it where that runs.
-        std::fs::create_dir_all("/run/sshd").unwrap();
-        let port = free_port();
-        let server = format!(
-            "ListenAddress 127.0.0.1:{port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\n\
-             UsePAM no\nStrictModes no\nPasswordAuthentication no\nPermitRootLogin yes\n",
-            at("host"),
-            at("user.pub"),
-        );
-        std::fs::write(at("sshd_config"), server).unwrap();
-        let host_key = std::fs::read_to_string(at("host.pub")).unwrap();
-        std::fs::write(at("known_hosts"), format!("[127.0.0.1]:{port} {host_key}")).unwrap();
-        let client = format!(
-            "IdentityFile {}\nIdentitiesOnly yes\nUserKnownHostsFile {}\nStrictHostKeyChecking yes\n",
-            at("user"),
-            at("known_hosts"),
-        );
-        std::fs::write(at("ssh_config"), client).unwrap();
-        let mut child = Command::new("/usr/sbin/sshd")
-            .args(["-D", "-e", "-f", &at("sshd_config")])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // It says when it listens.
-        let mut errors = child.stderr.take().unwrap();
-        let (mut said, mut buffer) = (String::new(), [0; 1024]);
-        while !said.contains("Server listening") {
-            let count = errors.read(&mut buffer).unwrap();
-            assert!(count > 0, "no sshd: {said}");
-            said.push_str(&String::from_utf8_lossy(&buffer[..count]));
-        }
-        std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink()));
-        Self {
-            child,
-            folder,
-            port,
-        }
-    }
-
-    fn target(&self, socket: PathBuf) -> SshTarget {
-        SshTarget {
-            user: Some("root".into()),
-            host: "127.0.0.1".into(),
-            port: Some(self.port),
-            socket,
-            config: Some(self.folder.path().join("ssh_config")),
-        }
-    }
-}
-
-impl Drop for Sshd {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// How to reach `socket` through `sshd`.
+fn target(sshd: &Sshd, socket: PathBuf) -> SshTarget {
+    SshTarget {
+        user: Some("root".into()),
+        host: "127.0.0.1".into(),
+        port: Some(sshd.port()),
+        socket,
+        config: Some(sshd.client_config()),
     }
 }
 
 /// How many `ssh` clients go to this server.
 fn clients(sshd: &Sshd) -> usize {
-    let config = sshd.target(PathBuf::new()).config.unwrap();
-    let config = config.display().to_string();
+    let config = sshd.client_config().display().to_string();
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     processes
         .filter_map(|process| std::fs::read(process.path().join("cmdline")).ok())
@@ -111,8 +49,8 @@ async fn assert_no_clients(sshd: &Sshd) {
 #[tokio::test]
 async fn an_engine_is_used_through_ssh() {
     needs!("dockerd", "sshd", "ssh");
-    let (dockerd, sshd) = (shared(), Sshd::start());
-    let target = sshd.target(dockerd.socket());
+    let (dockerd, sshd) = (shared(), Sshd::start().unwrap());
+    let target = target(&sshd, dockerd.socket());
     let endpoint: Endpoint = Endpoint::Ssh(target.clone()).to_string().parse().unwrap();
     let engine = connect(&endpoint).await.unwrap();
     let info = engine.info().await.unwrap();
@@ -152,11 +90,11 @@ async fn an_engine_is_used_through_ssh() {
 #[tokio::test]
 async fn a_killed_process_leaves_no_ssh_behind() {
     needs!("dockerd", "sshd", "ssh");
-    let (dockerd, sshd) = (shared(), Sshd::start());
+    let (dockerd, sshd) = (shared(), Sshd::start().unwrap());
     let Some(corner) = Corner::of(dockerd.connect().await).await else {
         return;
     };
-    let endpoint = Endpoint::Ssh(sshd.target(dockerd.socket()));
+    let endpoint = Endpoint::Ssh(target(&sshd, dockerd.socket()));
     let temporary = tempfile::tempdir().unwrap();
     let left = || std::fs::read_dir(temporary.path()).unwrap().count();
     let mut child = Command::new("sh")
@@ -193,21 +131,21 @@ async fn a_killed_process_leaves_no_ssh_behind() {
 #[tokio::test]
 async fn what_ssh_says_is_told() {
     needs!("sshd", "ssh");
-    let sshd = Sshd::start();
+    let sshd = Sshd::start().unwrap();
     let refusal = async |target: SshTarget| {
         let error = connect(&Endpoint::Ssh(target)).await.err().unwrap();
         assert!(matches!(error, EngineError::Unreachable { .. }), "{error}");
         error.to_string()
     };
-    let mut elsewhere = sshd.target("/x".into());
+    let mut elsewhere = target(&sshd, "/x".into());
     elsewhere.port = Some(free_port());
     let text = refusal(elsewhere).await;
     assert!(text.contains("Connection refused"), "{text}");
-    let mut stranger = sshd.target("/x".into());
+    let mut stranger = target(&sshd, "/x".into());
     stranger.user = Some("nobody-of-that-name".into());
     let text = refusal(stranger).await;
     assert!(text.contains("Permission denied"), "{text}");
-    let text = refusal(sshd.target("/no/such.sock".into())).await;
+    let text = refusal(target(&sshd, "/no/such.sock".into())).await;
     assert!(
         text.contains("/no/such.sock") && text.contains("must be allowed"),
         "{text}"
@@ -218,7 +156,7 @@ async fn what_ssh_says_is_told() {
 #[tokio::test]
 async fn a_tunnel_stands_until_it_is_closed() {
     needs!("sshd", "ssh");
-    let sshd = Sshd::start();
+    let sshd = Sshd::start().unwrap();
     let far = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let far_port = far.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -227,7 +165,7 @@ async fn a_tunnel_stands_until_it_is_closed() {
         }
     });
     let log = sshd.folder.path().join("tunnel.log");
-    let target = sshd.target("/unused".into());
+    let target = target(&sshd, "/unused".into());
     let tunnel = tunnel::open(&target, far_port, &log).await.unwrap();
     assert!(tunnel::is_open(tunnel));
     let read = |tunnel: Tunnel| {

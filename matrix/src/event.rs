@@ -134,7 +134,7 @@ pub enum EventKind {
     SpecFinished {
         /// The verdict and all that belongs to it.
         case: Case,
-        /// The process it ran in, from 1.
+        /// The process it ran in, from 1; 0 where ginkgo does not tell.
         process: usize,
     },
     /// Worth knowing, needs nothing done.

@@ -8,7 +8,7 @@ use kcluster_matrix::exit;
 
 use crate::config::Layer;
 use crate::context::Context;
-use crate::doctor::{Action, Facts, Level, Result, plan, run};
+use crate::doctor::{Action, Facts, Level, Result, plan, run, stale};
 use crate::error::Told;
 use crate::{engine, interrupt, output};
 
@@ -161,6 +161,8 @@ async fn start(context: &Context, action: &Action, log: &str) -> anyhow::Result<
         .parent()
         .context("no folder for the log")?;
     fs_err::create_dir_all(folder)?;
+    stale::clear(folder.join("dockerd.pid").as_std_path(), "dockerd")?;
+    stale::clear(stale::CONTAINERD.as_ref(), "containerd")?;
     let file = fs_err::File::create(log)?.into_parts().0;
     let mut child = Command::new(program)
         .args(arguments)

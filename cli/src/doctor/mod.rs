@@ -9,6 +9,7 @@ mod facts;
 mod fix;
 mod kernel;
 mod machine;
+pub(crate) mod stale;
 #[cfg(test)]
 mod tests;
 mod tools;

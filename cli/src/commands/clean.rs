@@ -1,7 +1,9 @@
 //! `clean`: what kcluster made, and nothing else.
 
-use camino::Utf8Path;
+use std::time::Duration;
+
 use kcluster_cluster::{Removed, StateDir, clean};
+use kcluster_images::Cache;
 use kcluster_matrix::exit;
 
 use crate::config::Layer;
@@ -11,7 +13,7 @@ use crate::output::Printer;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Keep the folder of downloads and builds
+    /// Keep the cached builds
     #[arg(long)]
     keep_cache: bool,
     /// Accepted for scripts; nothing is asked anyway
@@ -35,7 +37,13 @@ impl Args {
         context.hub.finish();
         tell_removed(&context.printer, &removed);
         if !self.keep_cache {
-            remove_folder(&context.printer, &settings.cache_dir)?;
+            // Entry by entry: the folder is the user's choice and may hold things of theirs.
+            let pruned = Cache::open(&settings.cache_dir)?.prune(Duration::ZERO)?;
+            context.printer.tell(&format!(
+                "removed {} cached builds; {} are in use",
+                pruned.removed.len(),
+                pruned.in_use.len()
+            ));
         }
         Ok(exit::PASSED)
     }
@@ -55,33 +63,4 @@ pub(super) fn tell_removed(printer: &Printer, removed: &Removed) {
     if removed.is_empty() {
         printer.tell("nothing of kcluster's is in the engine");
     }
-}
-
-fn remove_folder(printer: &Printer, folder: &Utf8Path) -> anyhow::Result<()> {
-    if !folder.exists() {
-        return Ok(());
-    }
-    make_writable(folder)?;
-    fs_err::remove_dir_all(folder)?;
-    printer.tell(&format!("removed folder {folder}"));
-    Ok(())
-}
-
-/// Go makes the folders of its module cache read-only, which only root can remove as they are.
-fn make_writable(folder: &Utf8Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    for entry in fs_err::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            let mut permissions = entry.metadata()?.permissions();
-            if permissions.mode() & 0o700 != 0o700 {
-                permissions.set_mode(permissions.mode() | 0o700);
-                fs_err::set_permissions(entry.path(), permissions)?;
-            }
-            if let Ok(path) = camino::Utf8PathBuf::from_path_buf(entry.path()) {
-                make_writable(&path)?;
-            }
-        }
-    }
-    Ok(())
 }

@@ -27,11 +27,11 @@ fn a_cluster_on_an_engine_behind_ssh_is_used_from_here() {
 #[test]
 fn a_cluster_on_an_engine_behind_tls_is_used_from_here() {
     let name = "a_cluster_on_an_engine_behind_tls_is_used_from_here";
-    if !real_clusters(name) || !installed(name, "socat") || !installed(name, "openssl") {
+    if !real_clusters(name) || !installed(name, "stunnel4") || !installed(name, "openssl") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let (port, _socat) = tls_in_front_of_the_engine(folder.path());
+    let (port, _stunnel) = tls_in_front_of_the_engine(folder.path());
     let certs = folder.path().display();
     cluster_lives_on(
         &format!("tcp://127.0.0.1:{port}?certs={certs}"),
@@ -44,20 +44,19 @@ fn cluster_lives_on(endpoint: &str, name: &str) {
     let before = Inventory::take().unwrap();
     let kcluster = Kcluster::new().unwrap();
     let engine = ["--name", name, "--engine", endpoint];
-    let run = |args: &[&str]| {
-        let args = [args, &engine].concat();
+    let run = |command: &str, rest: &[&str]| {
+        let args = [&[command], &engine[..], rest].concat();
         kcluster.run(&args).unwrap().expect_code(0).unwrap()
     };
-    run(&["up", "--nodes", "0"]);
-    let nodes = run(&["kubectl", "get", "nodes", "-o", "name"]);
+    run("up", &["--nodes", "0"]);
+    let nodes = run("kubectl", &["get", "nodes", "-o", "name"]);
     assert_eq!(nodes.stdout.trim(), format!("node/{name}-control-plane"));
-    let run_report = run(&["e2e", "ConfigMap should be consumable via the environment"]);
-    assert!(
-        run_report.stderr.contains("1 passed"),
-        "{}",
-        run_report.stderr
+    let tested = run(
+        "e2e",
+        &["ConfigMap should be consumable via the environment"],
     );
-    run(&["down"]);
+    assert!(tested.stderr.contains("1 passed"), "{}", tested.stderr);
+    run("down", &[]);
     let leaked = Inventory::take().unwrap().leaked_since(&before);
     assert!(leaked.is_empty(), "{leaked:#?}");
 }
@@ -92,21 +91,23 @@ issue client key.pem cert.pem clientAuth
         .local_addr()
         .unwrap()
         .port();
-    let listen = format!(
-        "OPENSSL-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork,verify=1,cafile=ca.pem,cert=server.pem,key=server.key"
+    let config = format!(
+        "foreground = yes\npid =\n[engine]\naccept = 127.0.0.1:{port}\nconnect = /var/run/docker.sock\n\
+         cert = server.pem\nkey = server.key\nCAfile = ca.pem\nverifyChain = yes\nrequireCert = yes\n"
     );
-    let socat = Command::new("socat")
-        .args([&listen, "UNIX-CONNECT:/var/run/docker.sock"])
+    fs_err::write(folder.join("stunnel.conf"), config).unwrap();
+    let stunnel = Command::new("stunnel4")
+        .arg("stunnel.conf")
         .current_dir(folder)
         .spawn()
         .unwrap();
-    let socat = Ended(socat);
+    let stunnel = Ended(stunnel);
     let deadline = Instant::now() + Duration::from_secs(10);
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(Instant::now() < deadline, "socat does not listen");
+        assert!(Instant::now() < deadline, "stunnel does not listen");
         std::thread::sleep(Duration::from_millis(20));
     }
-    (port, socat)
+    (port, stunnel)
 }
 
 /// A process that ends with the test.

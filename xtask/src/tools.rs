@@ -11,7 +11,7 @@ use crate::run::check;
 const TOOLS: &[(&str, &str)] = &[
     ("/usr/sbin/sshd", "openssh-server"),
     ("/usr/bin/ssh", "openssh-client"),
-    ("/usr/bin/socat", "socat"),
+    ("/usr/bin/stunnel4", "stunnel4"),
     ("/usr/bin/openssl", "openssl"),
     ("/usr/bin/python3", "python3-venv"),
 ];

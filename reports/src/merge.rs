@@ -80,6 +80,8 @@ fn joined(mut parts: Vec<Suite>) -> Result<Suite, MergeError> {
         return Ok(nothing());
     };
     seen.insert(value(&whole, property::SHARD));
+    let number = |suite: &Suite| value(suite, property::LISTED).parse().unwrap_or(0_usize);
+    let mut listed = number(&whole);
     for part in parts {
         let shard = value(&part, property::SHARD);
         if cut(&part) != cut(&whole) {
@@ -95,8 +97,10 @@ fn joined(mut parts: Vec<Suite>) -> Result<Suite, MergeError> {
                 shard,
             });
         }
+        listed += number(&part);
         whole.cases.extend(part.cases);
     }
+    set(&mut whole, property::LISTED, listed.to_string());
     let count = value(&whole, property::SHARD);
     let count: usize = count
         .split_once('/')
@@ -193,7 +197,11 @@ mod tests {
     }
 
     fn shard(second: i64, which: &str, table: &str, name: &str) -> Vec<Suite> {
-        let properties = [(property::SHARD, which), (property::DURATIONS, table)];
+        let properties = [
+            (property::SHARD, which),
+            (property::DURATIONS, table),
+            (property::LISTED, "1"),
+        ];
         vec![suite(
             second,
             &properties,
@@ -212,6 +220,7 @@ mod tests {
             (names, whole.property(property::SHARD)),
             (vec!["a", "b"], None)
         );
+        assert_eq!(whole.property(property::LISTED), Some("2"));
         let some = merge(vec![shard(1, "1/3", "x", "a")]).unwrap();
         assert_eq!(some[0].property(property::SHARD), Some("missing 2/3, 3/3"));
     }

@@ -131,7 +131,7 @@ fn refusals(suites: &[Suite]) -> Vec<String> {
         match suite.property(property::LISTED).map(str::parse::<usize>) {
             Some(Ok(listed)) if listed == specs => {}
             Some(Ok(listed)) => {
-                reasons.push(format!("{phase}: {specs} of {listed} specs are there"))
+                reasons.push(format!("{phase}: {specs} of {listed} specs are there"));
             }
             _ => reasons.push(format!(
                 "{phase}: the report does not say how many specs it should have"

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use kcluster_matrix::outcome::{Case, Outcome, Suite, Totals};
 
+use crate::property;
 use crate::text::{cap, duration, first_line, one_line, xml_text};
 
 /// At most this much of what one case printed.
@@ -33,7 +34,7 @@ pub fn render(suites: &[Suite]) -> String {
     let mut page = Page {
         out: String::new(),
         left: MOST_PER_PAGE,
-        next: 0,
+        cases: BTreeMap::new(),
     };
     let specs: Vec<&Suite> = suites
         .iter()
@@ -101,8 +102,8 @@ struct Page {
     out: String,
     /// What may still be shown of output.
     left: usize,
-    /// The number of the next case that can be linked to.
-    next: usize,
+    /// Cases that can be linked to, by phase and name.
+    cases: BTreeMap<(String, String), usize>,
 }
 
 impl Page {
@@ -133,6 +134,18 @@ impl Page {
             let _ = writeln!(self.out, "<li class=\"{dim}\"><b>{count}</b>{what}</li>");
         }
         self.out.push_str("</ul>\n");
+        for suite in suites {
+            for (name, what) in [
+                (property::SHARD, "Only a part of it, shard"),
+                (property::NARROWED, "Narrowed by"),
+                (property::RERUN, "Only what had failed in"),
+            ] {
+                if let Some(value) = suite.property(name) {
+                    let (phase, value) = (escape(&suite.phase), escape(value));
+                    let _ = writeln!(self.out, "<p class=\"flaky\">{phase}: {what} {value}.</p>");
+                }
+            }
+        }
     }
 
     fn failures(&mut self, suites: &[Suite]) {
@@ -201,7 +214,9 @@ impl Page {
             Outcome::Skipped { reason } => ("odd", "skipped", reason.as_str()),
             Outcome::Passed => ("odd", "flaky", ""),
         };
-        self.next += 1;
+        let number = self.cases.len() + 1;
+        self.cases
+            .insert((suite.phase.clone(), case.name.clone()), number);
         let attempts = match case.attempts {
             0 | 1 => String::new(),
             attempts => format!(" · {attempts} attempts"),
@@ -210,10 +225,10 @@ impl Page {
             self.out,
             "<details class=\"{class}\" id=\"case-{}\"><summary><span class=\"tag {word}\">{word}</span> {} \
              <span class=\"dim\">{}{attempts}</span><span class=\"why\">{}</span></summary><div>",
-            self.next,
+            number,
             escape(&case.name),
             duration(case.took),
-            escape(&short(first_line(message))),
+            escape(&short(message)),
         );
         let _ = writeln!(
             self.out,
@@ -249,9 +264,12 @@ impl Page {
 
     /// Every spec, by the group that owns it.
     fn specs(&mut self, suites: &[&Suite]) {
-        let mut groups: BTreeMap<&str, Vec<&Case>> = BTreeMap::new();
-        for case in suites.iter().flat_map(|suite| &suite.cases) {
-            groups.entry(&case.class).or_default().push(case);
+        let mut groups: BTreeMap<&str, Vec<(&Suite, &Case)>> = BTreeMap::new();
+        for (suite, case) in suites
+            .iter()
+            .flat_map(|suite| cases(std::slice::from_ref(*suite)))
+        {
+            groups.entry(&case.class).or_default().push((suite, case));
         }
         if groups.is_empty() {
             return;
@@ -262,9 +280,9 @@ impl Page {
              <p class=\"dim\" id=\"found\" role=\"status\"></p>\n",
         );
         for (group, mut cases) in groups {
-            cases.sort_by(|a, b| a.name.cmp(&b.name));
-            let totals = Totals::of(cases.iter().copied());
-            let took: Duration = cases.iter().map(|case| case.took).sum();
+            cases.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
+            let totals = Totals::of(cases.iter().map(|(_, case)| *case));
+            let took: Duration = cases.iter().map(|(_, case)| case.took).sum();
             let _ = writeln!(
                 self.out,
                 "<details data-group><summary>{} <span class=\"dim\">{} · {}</span></summary><div><table>",
@@ -272,8 +290,10 @@ impl Page {
                 counts(&totals),
                 duration(took)
             );
-            for case in cases {
-                row(&mut self.out, case);
+            for (suite, case) in cases {
+                let key = (suite.phase.clone(), case.name.clone());
+                let link = self.cases.get(&key).copied();
+                row(&mut self.out, case, link);
             }
             self.out.push_str("</table></div></details>\n");
         }
@@ -342,7 +362,7 @@ fn cases(suites: &[Suite]) -> impl Iterator<Item = (&Suite, &Case)> {
         .flat_map(|suite| suite.cases.iter().map(move |case| (suite, case)))
 }
 
-fn row(out: &mut String, case: &Case) {
+fn row(out: &mut String, case: &Case, link: Option<usize>) {
     let (sign, word) = match &case.outcome {
         Outcome::Passed if case.is_flaky() => ("≈", "flaky"),
         Outcome::Passed => ("✓", "passed"),
@@ -350,11 +370,14 @@ fn row(out: &mut String, case: &Case) {
         Outcome::Errored { .. } => ("!", "errored"),
         Outcome::Skipped { .. } => ("–", "skipped"),
     };
+    let mut name = escape(&case.name);
+    if let Some(number) = link {
+        name = format!("<a href=\"#case-{number}\">{name}</a>");
+    }
     let _ = writeln!(
         out,
-        "<tr data-name=\"{} {word}\"><td class=\"sign {word}\" title=\"{word}\">{sign}</td><td>{}</td><td class=\"number dim\">{}</td></tr>",
+        "<tr data-name=\"{} {word}\"><td class=\"sign {word}\" title=\"{word}\">{sign}</td><td>{name}</td><td class=\"number dim\">{}</td></tr>",
         escape(&case.name.to_lowercase()),
-        escape(&case.name),
         duration(case.took)
     );
 }
@@ -382,7 +405,13 @@ fn fact(name: &str, value: &str) -> String {
     }
 }
 
-fn short(text: &str) -> String {
+/// The first lines that say something: Kubernetes' first line is often only how long it was tried.
+fn short(message: &str) -> String {
+    let lines = message
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
+    let text = lines.take(2).collect::<Vec<_>>().join(" · ");
     let mut chars = text.chars();
     let mut short: String = chars.by_ref().take(240).collect();
     if chars.next().is_some() {

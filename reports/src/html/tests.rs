@@ -58,9 +58,12 @@ fn a_failure_shows_its_reason_closed_and_its_output_open() {
         .and_then(|(_, rest)| rest.split_once("</summary>"))
         .unwrap();
     assert!(
-        closed.contains("[sig-node] Pods bad") && closed.contains("expected 2"),
+        closed.contains("[sig-node] Pods bad")
+            && closed.contains("expected 2 · to equal 3")
+            && page.contains("<a href=\"#case-1\">[sig-node] Pods bad</a>"),
         "{closed}"
     );
+    assert!(page.contains("<a href=\"#case-1\">[sig-node] Pods bad</a>"));
     assert!(open.contains("to equal 3") && open.contains("its log"));
     assert!(page.contains("<h1 class=\"failed\">1 of 4 failed</h1>"));
     assert!(page.contains("first attempt") && !page.contains("not shown"));
@@ -123,4 +126,12 @@ proptest! {
         let page = render(&[suite(vec![case(&format!("n{name}"), failed("m"), 1, &format!("o{output}"))])]);
         prop_assert_eq!(page.matches('<').count(), plain.matches('<').count());
     }
+}
+
+#[test]
+fn a_part_is_not_shown_as_the_whole() {
+    let mut part = suite(vec![case("a", Outcome::Passed, 1, "")]);
+    part.properties
+        .push((property::SHARD.into(), "missing 2/2".into()));
+    assert!(render(&[part]).contains("conformance: Only a part of it, shard missing 2/2."));
 }

@@ -425,3 +425,38 @@ async fn the_real_ginkgo_runs_exactly_what_is_listed_and_heeds_an_interrupt() {
     assert_eq!(result.cases.len(), 10);
     assert!(result.totals().errored >= 1 && result.took < Duration::from_secs(10));
 }
+
+#[tokio::test]
+#[ignore = "needs KCLUSTER_E2E_TOOLS and KCLUSTER_E2E_SUITE, as the other"]
+async fn the_real_ginkgo_is_run_again_without_a_spec_that_hangs() {
+    let mut bench = real();
+    let everything = Selection {
+        label_filter: Some("Hang || Conformance".into()),
+        which: Which::All,
+        ..Selection::default()
+    };
+    bench.request.list = crate::list::list(&bench.request.tools, &everything)
+        .await
+        .unwrap();
+    bench.request.spec_timeout = Some(Duration::from_secs(2));
+    for processes in [3, 1] {
+        bench.request.processes = processes;
+        let result = bench.run().await.unwrap();
+        assert_eq!(result.end, End::Completed, "{:?}", result.cases);
+        assert_eq!(result.cases.len(), 10);
+        let late = |case: &&Case| case.name.contains("hangs");
+        let late = result.cases.iter().find(late).unwrap();
+        let Outcome::Failed { message } = &late.outcome else {
+            panic!("{late:?}");
+        };
+        assert!(message.contains("--spec-timeout (2 s)"), "{message}");
+        let totals = result.totals();
+        assert_eq!(
+            (totals.passed, totals.errored),
+            (5, 0),
+            "{:?}",
+            result.cases
+        );
+        assert!(result.took < Duration::from_secs(20), "{:?}", result.took);
+    }
+}

@@ -10,6 +10,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use kcluster_matrix::outcome::Case;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::sync::CancellationToken;
 
 use crate::durations::Fnv;
 use crate::health::Kubectl;
@@ -101,10 +102,12 @@ pub(crate) async fn collect(
     kubectl: Kubectl<'_>,
     out: &Utf8Path,
     mut failed: UnboundedReceiver<Failed>,
+    cancel: &CancellationToken,
 ) -> HashMap<String, String> {
     let mut excerpts = HashMap::new();
     while let Some(spec) = failed.recv().await {
-        if excerpts.len() < MOST_SPECS {
+        // Whoever interrupts wants the cluster clean, and the rest soon.
+        if excerpts.len() < MOST_SPECS && !cancel.is_cancelled() {
             let folder = out.join("dump/specs").join(folder_of(&spec.name));
             let read = async {
                 let mut excerpt = String::new();
@@ -270,12 +273,14 @@ mod tests {
         let out = Utf8Path::from_path(folder.path()).unwrap();
         let kubeconfig = out.join("kubeconfig");
         let failed = case(no(), 1, "Collecting events from namespace \"pods-12\".");
+        let cancel = CancellationToken::new();
         let run = async || {
             let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
             sender.send(Failed::of(&failed).unwrap()).unwrap();
             drop(sender);
-            let mut excerpts = collect(Kubectl::new(&tools, &kubeconfig), out, receiver).await;
-            excerpts.remove(&failed.name).unwrap()
+            let mut excerpts =
+                collect(Kubectl::new(&tools, &kubeconfig), out, receiver, &cancel).await;
+            excerpts.remove(&failed.name).unwrap_or_default()
         };
         let excerpt = run().await;
         assert!(
@@ -300,5 +305,11 @@ mod tests {
             excerpt.contains("could not be read: The connection"),
             "{excerpt}"
         );
+
+        fs_err::remove_file(out.join("kubeconfig.down")).unwrap();
+        cancel.cancel();
+        assert_eq!(run().await, "");
+        let deleted = fs_err::read_to_string(out.join("kubeconfig.deleted")).unwrap();
+        assert_eq!(deleted, "pods-12\npods-12\n");
     }
 }

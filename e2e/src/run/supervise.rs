@@ -26,7 +26,7 @@ use crate::verdict::End;
 /// After ginkgo ended, its last output is there at once, unless a process it left holds the pipe.
 const UNTIL_DRAINED: Duration = Duration::from_secs(3);
 
-/// After ginkgo ended, what failed last is still read for so long.
+/// After ginkgo ended, what failed last is still read for so long; after an interrupt only deleted.
 const UNTIL_COLLECTED: Duration = Duration::from_secs(60);
 
 /// What one run of ginkgo has to do with.
@@ -80,7 +80,7 @@ pub(super) async fn supervise(
     let mut scribe = Scribe::new(request, sink, failed);
 
     let lost = cluster.kubectl.lost(cluster.before, request.patience);
-    let collected = collect(cluster.kubectl, scene.folder, failures);
+    let collected = collect(cluster.kubectl, scene.folder, failures, cancel);
     tokio::pin!(lost, collected);
     // Ginkgo ends by its own limit first, so that its report says so; we end it if it does not.
     let backstop = Instant::now() + request.timeout + request.grace * 6;
@@ -144,12 +144,9 @@ pub(super) async fn supervise(
             .map_err(E2eError::io("cannot wait for ginkgo"))?,
     };
     let mut supervised = scribe.finish(stopped, status.to_string());
-    tokio::select! {
-        excerpts = tokio::time::timeout(UNTIL_COLLECTED, collected) => match excerpts {
-            Ok(excerpts) => supervised.excerpts = excerpts,
-            Err(_) => sink.warn(&"what the last failures left could not be read in time"),
-        },
-        () = cancel.cancelled() => {}
+    match tokio::time::timeout(UNTIL_COLLECTED, collected).await {
+        Ok(excerpts) => supervised.excerpts = excerpts,
+        Err(_) => sink.warn(&"what the last failures left could not be read in time"),
     }
     Ok(supervised)
 }

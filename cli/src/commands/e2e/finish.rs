@@ -50,6 +50,9 @@ impl Done {
         if !plan.narrowed.is_empty() {
             properties.push((property::NARROWED, plan.narrowed.join(", ")));
         }
+        if !self.request.extra_args.is_empty() {
+            properties.push(("e2e.test", self.request.extra_args.join(" ")));
+        }
         if let Some((shard, table)) = &plan.shard {
             properties.push((property::SHARD, shard.to_string()));
             properties.push((property::DURATIONS, table.clone()));

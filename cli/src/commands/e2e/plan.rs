@@ -64,11 +64,16 @@ impl Plan {
             which: *which,
             list: list.part(*which),
         });
+        let mut narrowed = selection.narrowings();
+        // That it is a rerun says as much.
+        if rerun.is_some() && selection.label_filter.as_deref() == Some("") {
+            narrowed.pop();
+        }
         // A part without specs is a part all the same, which those who put them together expect.
         let worth = |phase: &Phase| shard.is_some() || !phase.list.is_empty();
         Self {
             phases: phases.filter(worth).collect(),
-            narrowed: selection.narrowings(),
+            narrowed,
             shard,
             rerun,
             unknown,

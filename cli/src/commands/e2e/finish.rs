@@ -75,8 +75,10 @@ impl Done {
 
 /// Whether anything did not go as it should.
 pub(super) fn worth_a_look(done: &[Done]) -> bool {
-    done.iter()
-        .any(|done| done.result.totals().exit_code() != exit::PASSED)
+    done.iter().any(|done| {
+        let totals = done.result.totals();
+        totals.exit_code() != exit::PASSED || totals.flaky > 0
+    })
 }
 
 /// Remembers how long specs took; that it cannot spoils nothing.

@@ -89,6 +89,11 @@ fn help_of_each_command() {
         "config",
         "config show",
         "config init",
+        "report",
+        "report merge",
+        "report html",
+        "report summary",
+        "report bundle",
         "completions",
         "man",
     ] {
@@ -179,6 +184,77 @@ fn other_ways_to_be_wrong() {
         .variable("CARGO", env!("CARGO"));
     insta::assert_snapshot!("metadata-key-unknown", scene.run("up"));
     insta::assert_snapshot!("engine-unreachable", Scene::new().run("list"));
+}
+
+/// A report as `e2e --all` leaves it, of one of two shards.
+fn shard(scene: &Scene, index: usize) {
+    use kcluster_matrix::{Case, Outcome, Suite};
+    let suite = |phase: &str| Suite {
+        name: "v1.36.3-bridge-amd64".into(),
+        phase: phase.into(),
+        host: "here".into(),
+        started: "2026-11-21T03:00:00Z".parse().unwrap(),
+        properties: [
+            ("kubernetes", "v1.36.3".to_owned()),
+            ("listed", "1".to_owned()),
+            ("shard", format!("{index}/2")),
+            ("durations", "0123abcd".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into(),
+        cases: vec![Case {
+            name: format!("[sig-x] {phase} {index}"),
+            class: "sig-x".into(),
+            took: std::time::Duration::from_secs(2),
+            outcome: Outcome::Passed,
+            attempts: 1,
+            output: String::new(),
+        }],
+    };
+    let folder = scene.path().join(format!("shard-{index}"));
+    fs_err::create_dir_all(folder.join("parallel")).unwrap();
+    let suites = [suite("conformance"), suite("conformance-serial")];
+    let report = kcluster_reports::json::Report::new(&suites);
+    fs_err::write(folder.join("report.json"), report.to_json().unwrap()).unwrap();
+    fs_err::write(folder.join("parallel/e2e.log"), format!("log {index}\n")).unwrap();
+}
+
+#[test]
+fn reports_are_merged_shown_and_bundled() {
+    let scene = Scene::new().file(
+        "kcluster.toml",
+        "[product]\nvendor = \"Me\"\nname = \"Mine\"\nversion = \"1\"\nwebsite_url = \"w\"\n\
+         documentation_url = \"d\"\nproduct_logo_url = \"l\"\ntype = \"distribution\"\n\
+         description = \"A: b\"\n",
+    );
+    shard(&scene, 1);
+    shard(&scene, 2);
+    let half = scene.run("report merge shard-1 --report-dir half");
+    assert!(half.starts_with("exit code 3"), "{half}");
+    assert!(half.contains("shards are missing 2/2"), "{half}");
+    insta::assert_snapshot!("report-bundle-refused", scene.run("report bundle half"));
+
+    let whole = scene.run("report merge shard-1 shard-2 --report-dir whole");
+    assert!(whole.starts_with("exit code 0"), "{whole}");
+    insta::assert_snapshot!("report-summary", scene.run("report summary whole"));
+    assert!(
+        scene
+            .run("report html whole -o page.html")
+            .starts_with("exit code 0")
+    );
+    let page = fs_err::read_to_string(scene.path().join("page.html")).unwrap();
+    assert!(page.contains("All 4 passed"), "{page}");
+    let bundle = scene.run("report bundle whole");
+    assert!(bundle.starts_with("exit code 0"), "{bundle}");
+    let folder = scene.path().join("whole/bundle/v1.36/kcluster");
+    let read = |name: &str| fs_err::read_to_string(folder.join(name)).unwrap();
+    assert_eq!(read("e2e.log"), "log 1\nlog 2\n");
+    assert!(read("PRODUCT.yaml").contains("description: \"A: b\"\n"));
+    assert_eq!(read("junit_01.xml").matches("<testcase").count(), 4);
+
+    insta::assert_snapshot!("report-missing", scene.run("report html nowhere"));
+    insta::assert_snapshot!("report-none-remembered", scene.run("report html"));
+    insta::assert_snapshot!("refused-shard", scene.run("e2e --shard 5/4"));
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! What can still be learnt about a failure once the run is over.
 //!
-//! A spec's namespace is gone by then; its events and pods are in the spec's own output, because
-//! the framework prints them when a spec fails. So each failed spec's output goes into a file of
-//! its own, and the state of the cluster (nodes, pods, events, the system's logs) beside them. All
+//! A spec's namespace is gone by then; what was in it was taken when the spec failed
+//! (see `collect`). So each failed spec's output goes into a file beside that, and the state of the cluster (nodes, pods, events, the system's logs) beside them. All
 //! of it is bounded: a dump must not fill a disk, nor take longer than looking at it is worth.
 
 use std::time::Duration;
@@ -11,6 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use kcluster_matrix::outcome::Case;
 use tokio_util::sync::CancellationToken;
 
+use crate::collect::{folder_of, slug};
 use crate::error::E2eError;
 use crate::health::{Kubectl, Refused};
 use crate::tools::Tools;
@@ -90,12 +90,8 @@ pub async fn dump(
     if failed.is_empty() {
         return Ok(collector.dump);
     }
-    for (number, case) in failed
-        .iter()
-        .enumerate()
-        .filter(|(_, case)| !case.output.is_empty())
-    {
-        let name = format!("specs/{:03}-{}.log", number + 1, slug(&case.name));
+    for case in failed.iter().filter(|case| !case.output.is_empty()) {
+        let name = format!("specs/{}/output.log", folder_of(&case.name));
         collector.write(
             &name,
             format!("{}\n\n{}", case.name, case.output).as_bytes(),
@@ -186,22 +182,6 @@ impl Collector {
     }
 }
 
-/// A name that any file system takes.
-fn slug(name: &str) -> String {
-    let mut slug = String::new();
-    for c in name.chars() {
-        if c.is_ascii_alphanumeric() || c == '.' {
-            slug.push(c.to_ascii_lowercase());
-        } else if !slug.ends_with('-') && !slug.is_empty() {
-            slug.push('-');
-        }
-        if slug.len() >= 100 {
-            break;
-        }
-    }
-    slug.trim_matches(['-', '.']).to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,9 +235,14 @@ mod tests {
         ];
         let (folder, dump) = dumped(&cases, false).await;
         let files: Vec<String> = dump.files.iter().map(ToString::to_string).collect();
-        insta::assert_snapshot!(files.join("\n"), @r"
-        dump/specs/001-sig-x-pods-should-a-b-..-c.log
-        dump/specs/002-long.log
+        let shown = files.join("\n");
+        let shown = cases.iter().fold(shown, |shown, case| {
+            let name = slug(&case.name);
+            shown.replace(&folder_of(&case.name), &format!("{name}-HASH"))
+        });
+        insta::assert_snapshot!(shown, @r"
+        dump/specs/sig-x-pods-should-a-b-..-c-HASH/output.log
+        dump/specs/long-HASH/output.log
         dump/nodes.txt
         dump/nodes-described.txt
         dump/pods.txt
@@ -273,8 +258,11 @@ mod tests {
         );
         let read =
             |name: &str| fs_err::read_to_string(folder.path().join("dump").join(name)).unwrap();
-        assert!(read("specs/001-sig-x-pods-should-a-b-..-c.log").ends_with("its events"));
-        let long = read("specs/002-long.log");
+        assert!(
+            read(&format!("specs/{}/output.log", folder_of(&cases[1].name)))
+                .ends_with("its events")
+        );
+        let long = read(&format!("specs/{}/output.log", folder_of("long")));
         assert!(
             long.starts_with("[13 bytes before this are left out]\n")
                 && long.len() < MOST_PER_FILE + 64

@@ -1,20 +1,15 @@
 //! How the cluster fares, asked through kubectl.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 use std::time::Duration;
 
 use camino::Utf8Path;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use crate::error::tail;
 use crate::tools::{self, Tools};
-
-/// How often the API server is asked during a run; a question costs about 50 ms of one core.
-const EVERY: Duration = Duration::from_secs(15);
-
-/// So long without an answer is no hiccup: a restart of the API server takes a quarter of it.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// kubectl with one cluster's kubeconfig.
 #[derive(Debug, Clone, Copy)]
@@ -88,24 +83,74 @@ impl<'a> Kubectl<'a> {
         self.output(&args, Duration::from_secs(10)).await.map(drop)
     }
 
-    /// Ends only when the API server has not answered for two minutes, and says what was seen.
-    pub(crate) async fn lost(&self) -> String {
-        let mut every = tokio::time::interval(EVERY);
+    /// Ends only when the API server, or a node that was Ready `before`, has been away for too long, and says
+    /// what was seen.
+    pub(crate) async fn lost(&self, before: &[Node], patience: Patience) -> Lost {
+        let mut every = tokio::time::interval(patience.every);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut silent_since = None;
+        let mut away_since: BTreeMap<String, Instant> = BTreeMap::new();
         loop {
             every.tick().await;
-            let Err(refused) = self.ready().await else {
-                silent_since = None;
-                continue;
+            let nodes = match self.nodes().await {
+                Ok(nodes) => nodes,
+                Err(refused) => {
+                    let since = *silent_since.get_or_insert_with(Instant::now);
+                    tracing::warn!(said = refused.said, "the API server does not answer");
+                    if since.elapsed() >= patience.api_server {
+                        let seconds = patience.api_server.as_secs();
+                        let said = refused.said;
+                        return Lost::ApiServer(format!("no answer for {seconds} s: {said}"));
+                    }
+                    continue;
+                }
             };
-            let since = *silent_since.get_or_insert_with(tokio::time::Instant::now);
-            tracing::warn!(said = refused.said, "the API server is not ready");
-            if since.elapsed() >= PATIENCE {
-                return format!("not ready for {} s: {}", PATIENCE.as_secs(), refused.said);
+            silent_since = None;
+            let away = lost_nodes(before, &nodes);
+            away_since.retain(|name, _| away.contains(name));
+            for name in away {
+                away_since.entry(name).or_insert_with(Instant::now);
+            }
+            let gone = away_since
+                .iter()
+                .filter(|(_, since)| since.elapsed() >= patience.node)
+                .map(|(name, _)| name.clone());
+            let gone: Vec<String> = gone.collect();
+            if !gone.is_empty() {
+                return Lost::Nodes(gone);
             }
         }
     }
+}
+
+/// How long what is away may stay away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// How often the API server is asked during a run; a question costs about 50 ms of one core.
+    pub every: Duration,
+    /// So long without an answer is no hiccup: a restart of the API server takes a quarter of it.
+    pub api_server: Duration,
+    /// How long a node may be not Ready, which is told about 40 s after its last sign of life.
+    pub node: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            every: Duration::from_secs(15),
+            api_server: Duration::from_secs(120),
+            node: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What a run cannot do without and has lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// The API server, and what was seen.
+    ApiServer(String),
+    /// These nodes.
+    Nodes(Vec<String>),
 }
 
 /// One node, as far as runs care.

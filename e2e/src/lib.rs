@@ -10,18 +10,22 @@
 //! output captured from real runs (`fixtures/`).
 
 pub mod capacity;
+mod collect;
 pub mod dump;
+pub mod durations;
 pub mod error;
 pub mod follow;
 pub mod ginkgo;
 pub mod health;
 pub mod list;
+pub mod marks;
 mod process;
 pub mod run;
 pub mod selection;
 pub mod tools;
 pub mod verdict;
 
+pub use durations::Durations;
 pub use error::E2eError;
 pub use list::{Spec, SpecList};
 pub use run::{RunRequest, RunResult};

@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use crate::error::{E2eError, tail};
 use crate::ginkgo::{Report, SpecReport, State};
-use crate::selection::{Selection, escape};
+use crate::selection::{Selection, Which, escape};
 use crate::tools::{self, Tools};
 
 mod suggest;
@@ -63,7 +63,7 @@ pub struct SpecList {
     /// All specs the binary holds.
     pub total: usize,
     suite: String,
-    label_filter: String,
+    selection: Selection,
     /// Whether labels alone select exactly these.
     by_labels: bool,
 }
@@ -103,7 +103,7 @@ impl SpecList {
             specs,
             total,
             suite: report.suite_description.clone(),
-            label_filter: selection.label_filter(),
+            selection: selection.clone(),
             by_labels: !selection.is_narrowed(),
         })
     }
@@ -122,6 +122,23 @@ impl SpecList {
             specs,
             ..self.clone()
         }
+    }
+
+    /// Of these specs, those that may run beside others, or those that may not.
+    #[must_use]
+    pub fn part(&self, which: Which) -> Self {
+        let part = |spec: &Spec| match which {
+            Which::Parallel => !spec.is_serial(),
+            Which::Serial => spec.is_serial(),
+            Which::All => true,
+        };
+        let mut list = self.only(part);
+        // The label filter says as much.
+        list.by_labels = self.by_labels;
+        if which != Which::All {
+            list.selection.which = which;
+        }
+        list
     }
 
     /// How many specs.
@@ -149,7 +166,7 @@ impl SpecList {
     /// all, every name in full. So what runs cannot differ from the list, however it was made.
     #[must_use]
     pub fn ginkgo_flags(&self) -> Vec<String> {
-        let mut flags = vec![format!("--label-filter={}", self.label_filter)];
+        let mut flags = vec![format!("--label-filter={}", self.selection.label_filter())];
         if self.by_labels {
             return flags;
         }

@@ -6,18 +6,19 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use kcluster_matrix::event::{EventKind, Sink};
-use kcluster_matrix::outcome::{Case, Suite, Totals};
+use kcluster_matrix::outcome::{Case, Outcome, Suite, Totals};
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::E2eError;
 use crate::follow::Tally;
 use crate::ginkgo::Report;
-use crate::health::{Kubectl, Node, lost_nodes};
+use crate::health::{Kubectl, Node, Patience, lost_nodes};
 use crate::list::SpecList;
 use crate::tools::{self, Tools};
 use crate::verdict::{self, End, Evidence, Health};
 
+mod legs;
 mod supervise;
 
 use supervise::Supervised;
@@ -43,6 +44,11 @@ pub struct RunRequest {
     pub out: Utf8PathBuf,
     /// The time limit for the whole run.
     pub timeout: Duration,
+    /// The time limit for each spec. Ginkgo cannot end a spec alone: one that takes longer ends all that run
+    /// with it, which then run again without it.
+    pub spec_timeout: Option<Duration>,
+    /// How long the API server or a node may be away before the run is given up.
+    pub patience: Patience,
     /// Time that a spec gets to clean up after an interrupt. Three times that after it, whatever
     /// still runs is killed.
     pub grace: Duration,
@@ -102,7 +108,8 @@ impl RunResult {
 /// found until then is kept. Whatever happens after the first spec began is in the result's
 /// verdicts, not an error.
 ///
-/// Leaves in `out`: `list.txt`, `e2e.log`, `ginkgo/report.json` and `ginkgo/junit_01.xml`.
+/// Leaves in `out`: `list.txt`, `e2e.log`, `ginkgo/report.json` and `ginkgo/junit_01.xml`, and of specs that failed
+/// what was in their namespaces, in `dump/specs`.
 ///
 /// # Errors
 /// When the folder cannot be written, ginkgo cannot be started, or the API server does not answer
@@ -123,37 +130,107 @@ pub async fn run(
             command: refused.command,
             said: refused.said,
         })?;
-    let command = command(request, &folder, &before);
-    let log = folder.join("e2e.log");
-    tracing::info!(command = tools::pretty(&command), %log, "running specs");
     sink.emit(EventKind::RunStarted {
         specs: request.list.len(),
         processes: request.processes,
     });
-
     let (started, clock) = (Timestamp::now(), tokio::time::Instant::now());
-    let supervised = supervise::supervise(command, request, &log, kubectl, sink, cancel).await?;
-    let took = clock.elapsed();
+    let cluster = Cluster {
+        kubectl,
+        before: &before,
+    };
+    let whole = legs::run(request, &folder, cluster, sink, cancel).await?;
+    Ok(RunResult {
+        cases: whole.cases,
+        end: whole.end,
+        tally: whole.tally,
+        started,
+        took: clock.elapsed(),
+        listed: request.list.len(),
+    })
+}
 
-    let report = read_report(&folder, sink)?;
+/// What comes of `list` when the run before it, `earlier`, left nothing to run on: no spec goes without
+/// a verdict.
+#[must_use]
+pub fn not_run(list: &SpecList, earlier: &End) -> RunResult {
+    let outcome = match earlier {
+        End::Completed => Outcome::Skipped {
+            reason: verdict::FAIL_FAST.to_owned(),
+        },
+        end => Outcome::Errored {
+            message: format!("not run: {}", end.reason()),
+        },
+    };
+    RunResult {
+        cases: legs::blanks(list, &outcome),
+        end: earlier.clone(),
+        tally: None,
+        started: Timestamp::now(),
+        took: Duration::ZERO,
+        listed: list.len(),
+    }
+}
+
+/// The cluster, and how its nodes were before the first spec.
+#[derive(Debug, Clone, Copy)]
+struct Cluster<'a> {
+    kubectl: Kubectl<'a>,
+    before: &'a [Node],
+}
+
+/// What one run of ginkgo came to.
+struct Leg {
+    cases: Vec<Case>,
+    end: End,
+    tally: Option<Tally>,
+}
+
+/// Runs ginkgo once over the list of `request`. `first` is whether its log begins anew.
+async fn leg(
+    request: &RunRequest,
+    folder: &Utf8Path,
+    cluster: Cluster<'_>,
+    first: bool,
+    sink: &dyn Sink,
+    cancel: &CancellationToken,
+) -> Result<Leg, E2eError> {
+    let Cluster { kubectl, before } = cluster;
+    let command = command(request, folder, before);
+    let log = folder.join("e2e.log");
+    tracing::info!(command = tools::pretty(&command), %log, "running specs");
+    let scene = supervise::Scene {
+        request,
+        folder,
+        log: &log,
+        first,
+        cluster,
+    };
+    let supervised = supervise::supervise(command, &scene, sink, cancel).await?;
+    let report = read_report(folder, sink)?;
     let end = conclude(&supervised, report.as_ref());
-    let health = health(kubectl, &before, &end).await;
-    let cases = verdict::judge(&Evidence {
+    let health = health(kubectl, before, &end).await;
+    let mut cases = verdict::judge(&Evidence {
         list: &request.list,
         report: report.as_ref(),
         live: &supervised.live,
         tally: supervised.tally,
         end: &end,
         health: &health,
+        fail_fast: request.fail_fast,
     });
-    tell_the_rest(&cases, &supervised.live, report.as_ref(), sink);
-    Ok(RunResult {
+    for case in &mut cases {
+        if let Some(excerpt) = supervised.excerpts.get(&case.name) {
+            case.output.push_str(excerpt);
+        }
+    }
+    if !matches!(end, End::SpecsTimedOut { .. }) {
+        tell_the_rest(&cases, &supervised.live, report.as_ref(), sink);
+    }
+    Ok(Leg {
         cases,
         end,
         tally: supervised.tally,
-        started,
-        took,
-        listed: request.list.len(),
     })
 }
 
@@ -204,7 +281,10 @@ fn command(request: &RunRequest, folder: &Utf8Path, nodes: &[Node]) -> Command {
         .arg(format!("--nodes={}", request.processes.max(1)))
         .arg(format!("--timeout={}", seconds(request.timeout)))
         .arg(format!("--grace-period={}", seconds(request.grace)))
-        .arg(format!("--poll-progress-after={}", seconds(SLOW)))
+        .arg(format!(
+            "--poll-progress-after={}",
+            seconds(told_after(request))
+        ))
         .arg(format!("--poll-progress-interval={}", seconds(SLOW * 4)))
         .arg(format!("--output-dir={reports}"))
         .arg("--json-report=report.json")
@@ -219,9 +299,16 @@ fn command(request: &RunRequest, folder: &Utf8Path, nodes: &[Node]) -> Command {
         .arg(format!("--report-dir={reports}"))
         .arg(format!("--kubectl-path={}", request.tools.kubectl))
         .arg("--disable-log-dump")
+        // What a failed spec leaves is read first, and then deleted by us: see `collect`.
+        .arg("--delete-namespace-on-failure=false")
         .args(&request.extra_args)
         .current_dir(folder);
     command
+}
+
+/// When ginkgo says of a spec that it still runs: before that, nobody knows which spec runs.
+fn told_after(request: &RunRequest) -> Duration {
+    request.spec_timeout.map_or(SLOW, |limit| limit.min(SLOW))
 }
 
 fn read_report(folder: &Utf8Path, sink: &dyn Sink) -> Result<Option<Report>, E2eError> {
@@ -270,6 +357,13 @@ async fn health(kubectl: Kubectl<'_>, before: &[Node], end: &End) -> Health {
         return Health {
             api_server: Some(detail.clone()),
             lost_nodes: Vec::new(),
+        };
+    }
+    // Nor does a node that came back just now.
+    if let End::NodesLost { nodes } = end {
+        return Health {
+            api_server: None,
+            lost_nodes: nodes.clone(),
         };
     }
     match kubectl.nodes().await {

@@ -35,7 +35,7 @@ pub struct Selection {
     pub focus: Vec<String>,
     /// Regular expressions in Go's syntax; a spec is left out if one of them matches its name.
     pub skip: Vec<String>,
-    /// A label expression as ginkgo reads it, in place of `Conformance`.
+    /// A label expression as ginkgo reads it, in place of `Conformance`; an empty one means all.
     pub label_filter: Option<String>,
 }
 
@@ -52,6 +52,8 @@ impl Selection {
             format!("({base})")
         };
         match self.which {
+            Which::Parallel if base.is_empty() => "!Serial".to_owned(),
+            Which::Serial if base.is_empty() => "Serial".to_owned(),
             Which::Parallel => format!("{base} && !Serial"),
             Which::Serial => format!("{base} && Serial"),
             Which::All => base,
@@ -62,6 +64,18 @@ impl Selection {
     #[must_use]
     pub fn is_narrowed(&self) -> bool {
         self.substring.is_some() || !self.focus.is_empty() || !self.skip.is_empty()
+    }
+
+    /// What makes this less than all of conformance, as it was asked for.
+    #[must_use]
+    pub fn narrowings(&self) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        found.extend(self.substring.iter().map(|part| format!("name `{part}`")));
+        found.extend(self.focus.iter().map(|regex| format!("--focus `{regex}`")));
+        found.extend(self.skip.iter().map(|regex| format!("--skip `{regex}`")));
+        let labels = self.label_filter.iter();
+        found.extend(labels.map(|labels| format!("--label-filter `{labels}`")));
+        found
     }
 
     /// The selection in words, for messages.
@@ -105,6 +119,8 @@ mod tests {
         selection.which = Which::All;
         assert_eq!(selection.label_filter(), "Conformance");
         selection.which = Which::Parallel;
+        selection.label_filter = Some(String::new());
+        assert_eq!(selection.label_filter(), "!Serial");
         selection.label_filter = Some("sig-node || Slow".into());
         assert_eq!(selection.label_filter(), "(sig-node || Slow) && !Serial");
     }

@@ -27,6 +27,16 @@ pub enum End {
         /// What was seen.
         detail: String,
     },
+    /// Nodes were not Ready for so long that the run was stopped.
+    NodesLost {
+        /// Their names.
+        nodes: Vec<String>,
+    },
+    /// Specs did not end within the time a spec may take, and could only be ended with the run.
+    SpecsTimedOut {
+        /// Their names.
+        specs: Vec<String>,
+    },
     /// Ginkgo died, or ended without a report.
     Crashed {
         /// Its exit status, and its last lines.
@@ -36,16 +46,21 @@ pub enum End {
 
 impl End {
     /// Why a spec has no verdict, if this is how the run ended.
-    fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         match self {
             Self::Completed => "ginkgo reports nothing of it".into(),
             Self::Cancelled => "the run was interrupted".into(),
             Self::TimedOut => "the time limit of the run passed; raise `--timeout`".into(),
             Self::ApiServerLost { detail } => format!("the API server was lost: {detail}"),
+            Self::NodesLost { nodes } => format!("node {} was lost", nodes.join(", ")),
+            Self::SpecsTimedOut { .. } => "a spec that took too long ended the run".into(),
             Self::Crashed { detail } => format!("ginkgo died: {detail}"),
         }
     }
 }
+
+/// Why a spec was not run after another failed.
+pub(crate) const FAIL_FAST: &str = "not run: --fail-fast, and a spec before it failed";
 
 /// How the cluster was after the last spec.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,6 +86,8 @@ pub struct Evidence<'a> {
     pub end: &'a End,
     /// How the cluster was then.
     pub health: &'a Health,
+    /// Whether the first failure was to stop the run.
+    pub fail_fast: bool,
 }
 
 /// One case for each listed spec, in the order they ended and then by name, and one for each thing
@@ -117,14 +134,23 @@ pub fn judge(evidence: &Evidence<'_>) -> Vec<Case> {
             || evidence.end.reason(),
             |said| format!("set-up failed: {said}"),
         );
+    // What a failure was meant to stop is no fault; and with a failure, the run is not green.
+    let stopped = evidence.fail_fast
+        && *evidence.end == End::Completed
+        && verdicts
+            .values()
+            .any(|case| matches!(case.outcome, Outcome::Failed { .. }));
     for spec in &evidence.list.specs {
         if !verdicts.contains_key(&spec.name) {
             order.push(spec.name.clone());
-            let case = blank(
-                &spec.name,
-                spec.class(),
-                errored(&format!("not run: {why}")),
-            );
+            let outcome = if stopped {
+                Outcome::Skipped {
+                    reason: FAIL_FAST.to_owned(),
+                }
+            } else {
+                errored(&format!("not run: {why}"))
+            };
+            let case = blank(&spec.name, spec.class(), outcome);
             verdicts.insert(spec.name.clone(), case);
         }
     }

@@ -12,6 +12,7 @@ pub mod event;
 pub mod exit;
 pub mod name;
 pub mod outcome;
+pub mod shard;
 pub mod suggest;
 pub mod version;
 
@@ -22,4 +23,5 @@ pub use cni::Cni;
 pub use event::{Event, EventKind, Sink, Step};
 pub use name::ClusterName;
 pub use outcome::{Case, Outcome, Suite};
+pub use shard::Shard;
 pub use version::{KubeVersion, VersionRequest};

@@ -4,8 +4,12 @@
 //! clock, no colour. What cases printed is untrusted and may be anything; each format is made
 //! safe where it is written ([`text`]).
 
+pub mod bundle;
+pub mod html;
 pub mod json;
 pub mod junit;
+pub mod merge;
+pub mod property;
 pub mod summary;
 pub mod table;
 pub mod text;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use kcluster_matrix::outcome::{Case, Outcome, Suite, Totals};
 
-use crate::text::{cap, duration, one_line, xml_text};
+use crate::property;
+use crate::text::{bytes, cap, duration, one_line, xml_text};
 
 /// More failures than this are only counted; a page with all of them helps nobody.
 const MOST_FAILURES: usize = 50;
@@ -33,6 +34,7 @@ pub fn render(suites: &[Suite]) -> String {
     };
     let _ = writeln!(out, "## kcluster: {verdict}\n");
     suite_table(&mut out, suites);
+    high_water(&mut out, suites);
     failures(&mut out, suites);
     flaky(&mut out, suites);
     slowest(&mut out, suites);
@@ -65,6 +67,19 @@ fn suite_table(out: &mut String, suites: &[Suite]) {
             totals.flaky,
             duration(longest)
         );
+    }
+}
+
+/// What the machine needed at most, where that is known.
+fn high_water(out: &mut String, suites: &[Suite]) {
+    let most = |name: &str| {
+        let values = suites
+            .iter()
+            .filter_map(|suite| suite.property(name)?.parse().ok());
+        values.max().map(bytes)
+    };
+    if let (Some(memory), Some(disk)) = (most(property::MEMORY_PEAK), most(property::DISK_PEAK)) {
+        let _ = writeln!(out, "\nHigh-water marks: memory {memory}, disk {disk}.");
     }
 }
 
@@ -245,6 +260,12 @@ mod tests {
     #[test]
     fn what_went_well_is_short_and_what_went_badly_is_bounded() {
         assert_eq!(render(&[]), "## kcluster: nothing was run\n\n");
+        let mut big = suite(vec![case("a", 0, Outcome::Passed, 1)]);
+        for name in [property::MEMORY_PEAK, property::DISK_PEAK] {
+            big.properties
+                .push((name.into(), (3_u64 << 30).to_string()));
+        }
+        assert!(render(&[big]).contains("memory 3.0 GiB, disk 3.0 GiB."));
         let good = render(&[suite(vec![case("a", 0, Outcome::Passed, 1)])]);
         assert!(
             good.starts_with("## kcluster: all 1 passed\n") && !good.contains("###"),

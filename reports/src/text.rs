@@ -121,6 +121,20 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// An amount of bytes as a person reads it.
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    if count < 1 << 10 {
+        return format!("{count} B");
+    }
+    // Tenths of the largest unit that leaves a whole number.
+    let power = (count.ilog2() / 10).min(4);
+    let tenths = (u128::from(count) * 10) >> (10 * power);
+    let unit = units[power as usize - 1];
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +184,14 @@ mod tests {
             ["0.0 s", "0.0 s", "12.3 s", "1 min 00 s"]
         );
         assert_eq!([of(185_000), of(7_260_000)], ["3 min 05 s", "2 h 01 min"]);
+    }
+
+    #[test]
+    fn bytes_are_readable() {
+        let shown = [0, 1023, 1024, 1536, 5 << 30, u64::MAX].map(bytes);
+        assert_eq!(shown[..3], ["0 B", "1023 B", "1.0 KiB"]);
+        assert_eq!(shown[3..5], ["1.5 KiB", "5.0 GiB"]);
+        assert_eq!(shown[5], "16777215.9 TiB");
     }
 
     proptest! {

@@ -1,11 +1,10 @@
-//! `e2e [SUBSTRING]`, and what `e2e-serial` shares with it.
+//! Running specs: what `e2e` and `e2e-serial` share.
 
-use camino::{Utf8Path, Utf8PathBuf};
-use kcluster_cluster::collect_logs;
-use kcluster_e2e::capacity;
-use kcluster_e2e::{RunRequest, RunResult, Selection, SpecList, Tools, Which};
-use kcluster_matrix::{ClusterSpec, Sink, exit};
-use kcluster_reports::table;
+use camino::Utf8PathBuf;
+use kcluster_e2e::marks::Gauge;
+use kcluster_e2e::run::not_run;
+use kcluster_e2e::{Durations, E2eError, End, RunRequest, RunResult, Tools, Which};
+use kcluster_matrix::{Arch, KubeVersion, Shard, Sink, Suite, exit};
 
 use crate::config::{Layer, NameFlag, ReportFlag, SourceFlags, TestFlags};
 use crate::context::Context;
@@ -13,6 +12,12 @@ use crate::error::Told;
 use crate::output::{Record, events_file};
 use crate::target::Target;
 use crate::{fold, image, report};
+
+mod finish;
+mod plan;
+
+use finish::Done;
+use plan::Plan;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -29,6 +34,12 @@ pub(crate) struct Args {
     /// Specs with these labels, instead of Conformance
     #[arg(long, value_name = "FILTER")]
     label_filter: Option<String>,
+    /// Only what did not pass in an earlier run: its report's folder, or `last`
+    #[arg(long, value_name = "DIR|last")]
+    rerun_failed: Option<Utf8PathBuf>,
+    /// Only one part of several that take about as long, such as 2/4
+    #[arg(long, value_name = "M/N")]
+    shard: Option<Shard>,
     /// Print the specs that would run, and run none
     #[arg(long)]
     dry_run: bool,
@@ -46,78 +57,228 @@ pub(crate) struct Args {
     source: SourceFlags,
 }
 
+/// `e2e` itself: what only it takes.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct E2e {
+    #[command(flatten)]
+    same: Args,
+    /// Also run the specs that must run alone, after the others on the same cluster
+    #[arg(long)]
+    all: bool,
+}
+
+impl E2e {
+    pub(crate) fn layer(&self) -> Layer {
+        self.same.layer()
+    }
+
+    pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
+        let all = self.all || self.same.rerun_failed.is_some();
+        let which = if all { Which::All } else { Which::Parallel };
+        self.same.specs(context, which).await
+    }
+}
+
 impl Args {
     pub(crate) fn layer(&self) -> Layer {
         Layer::of([&self.name.0, &self.report.0, &self.tests.0, &self.source.0])
     }
 
-    pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
-        self.specs(context, Which::Parallel).await
-    }
-
     /// Lists the specs that are meant, runs them, and reports.
     pub(super) async fn specs(self, context: Context, which: Which) -> anyhow::Result<u8> {
         context.follow()?;
+        if self.dry_run {
+            return self.dry(&context, which).await;
+        }
         let target = Target::find(&context.settings).await?;
         target.control_plane()?;
         let spec = target.spec.clone().ok_or_else(|| unknown(&context))?;
         context.hub.enter(spec.cell.id());
-        let tools = image::host_tools(&context, &spec.cell.kubernetes).await?;
-        let paths = [&tools.ginkgo, &tools.e2e_test, &tools.kubectl]
-            .map(|path| Utf8PathBuf::try_from(path.clone()));
-        let [ginkgo, e2e_test, kubectl] = paths;
-        let programs = Tools {
-            ginkgo: ginkgo?,
-            e2e_test: e2e_test?,
-            kubectl: kubectl?,
-        };
-        let selection = Selection {
-            which,
-            substring: self.substring,
-            focus: self.focus,
-            skip: self.skip,
-            label_filter: self.label_filter,
-        };
-        let list = kcluster_e2e::list::list(&programs, &selection).await?;
-        if self.dry_run {
-            context.hub.finish();
-            context.printer.data(&list.to_text());
+        let tools = programs(&context, &spec.cell.kubernetes).await?;
+        let history = report::history(&context, &spec.cell);
+        let Some(plan) = self.plan(&context, which, &tools, &history).await? else {
             return Ok(exit::PASSED);
-        }
-        let out = out(&context);
-        context.record(Record::create(&events_file(&out)));
-        let request = RunRequest {
-            tools: programs,
-            kubeconfig: context.settings.kubeconfig(),
-            processes: processes(&context, &target, &list).await?,
-            list,
-            out: out.clone(),
-            timeout: context.settings.timeout.0,
-            attempts: u32::from(context.settings.retries) + 1,
-            grace: kcluster_e2e::run::GRACE,
-            fail_fast: self.fail_fast,
-            extra_args: self.extra,
         };
-        let result = kcluster_e2e::run::run(&request, &context.hub, &context.cancel).await?;
-        let totals = result.totals();
-        if totals.exit_code() != exit::PASSED && !context.cancel.is_cancelled() {
-            dump(&context, &target, &request, &result).await;
+        let out = report::out(&context, plan.rerun.as_deref())?;
+        report::clear(&out)?;
+        context.record(Record::create(&events_file(&out)));
+        let done = run(&context, &target, self, &plan, &tools, &out).await?;
+        finish::learn(&context, &history, &done);
+        if finish::worth_a_look(&done) && !context.cancel.is_cancelled() {
+            finish::dump(&context, &target, &tools, &done, &out).await;
         }
         context.hub.finish();
+        let mut suites: Vec<Suite> = Vec::new();
         let boot = Record::read(&events_file(&context.settings.cluster_dir()));
-        let run = result.suite(
-            spec.cell.id().as_str(),
-            which.phase(),
-            &report::host(),
-            properties(&spec, &request),
-        );
-        let mut suites = vec![run];
         if !boot.is_empty() {
-            suites.insert(0, fold::boot_suite(&boot, &report::host()));
+            suites.push(fold::boot_suite(&boot, &report::host()));
         }
+        suites.extend(done.iter().map(|done| done.suite(&spec, &plan)));
         report::write(&out, &suites)?;
-        conclude(&context, &result, &out)
+        report::remember(&context, &out);
+        finish::conclude(&context, &done, &out)
     }
+
+    /// What would run, without a cluster if there is none.
+    async fn dry(self, context: &Context, which: Which) -> anyhow::Result<u8> {
+        let target = Target::find(&context.settings).await;
+        let spec = target.ok().and_then(|target| target.spec);
+        let (version, history) = match spec {
+            Some(spec) => (
+                spec.cell.kubernetes.clone(),
+                report::history(context, &spec.cell),
+            ),
+            None => {
+                let version = image::version(&context.settings)?;
+                let arch = host_arch().ok_or_else(|| {
+                    Told::input("this machine's architecture is none that kcluster knows")
+                })?;
+                let cell = context.settings.cell(version.clone(), arch);
+                (version, report::history(context, &cell))
+            }
+        };
+        let tools = programs(context, &version).await?;
+        let plan = self.plan(context, which, &tools, &history).await?;
+        context.hub.finish();
+        let Some(plan) = plan else {
+            return Ok(exit::PASSED);
+        };
+        let durations = Durations::with_history(&history);
+        for phase in &plan.phases {
+            let known = durations.sum(&phase.list);
+            let known = kcluster_reports::text::duration(known);
+            context.printer.tell(&format!(
+                "{}: {} specs of {version}, {known} by earlier runs, one after the other",
+                phase.which.phase(),
+                phase.list.len()
+            ));
+            context.printer.data(&phase.list.to_text());
+        }
+        Ok(exit::PASSED)
+    }
+
+    async fn plan(
+        &self,
+        context: &Context,
+        which: Which,
+        tools: &Tools,
+        history: &Utf8PathBuf,
+    ) -> anyhow::Result<Option<Plan>> {
+        let earlier = match &self.rerun_failed {
+            None => None,
+            Some(folder) => {
+                let folder = report::folder(context, Some(folder))?;
+                let failed = plan::failed(&report::read(&folder)?.suites);
+                if failed.is_empty() {
+                    let told = format!("nothing failed in the run of {folder}");
+                    context.hub.note(&told);
+                    return Ok(None);
+                }
+                Some((folder, failed))
+            }
+        };
+        let selection = self.selection(which);
+        let list = kcluster_e2e::list::list(tools, &selection).await?;
+        let durations = Durations::with_history(history);
+        let plan = Plan::new(&list, &selection, earlier, self.shard, &durations);
+        let unknown = &plan.unknown;
+        if !unknown.is_empty() {
+            context.hub.warn(&format_args!(
+                "{} specs of that run are not in this version, or not selected, such as {}",
+                unknown.len(),
+                unknown[0]
+            ));
+        }
+        if plan.phases.is_empty() {
+            let told = Told::input("none of the specs that failed can be run again");
+            return Err(told
+                .help("run them with the version they failed with")
+                .into());
+        }
+        Ok(Some(plan))
+    }
+}
+
+/// Runs the phases one after the other, and leaves no spec without a verdict.
+async fn run(
+    context: &Context,
+    target: &Target,
+    args: Args,
+    plan: &Plan,
+    tools: &Tools,
+    out: &Utf8PathBuf,
+) -> anyhow::Result<Vec<Done>> {
+    let settings = &context.settings;
+    let info = target.engine.info().await?;
+    let begun = std::time::Instant::now();
+    let mut done: Vec<Done> = Vec::new();
+    for phase in &plan.phases {
+        let request = RunRequest {
+            tools: tools.clone(),
+            kubeconfig: settings.kubeconfig(),
+            processes: plan::processes(settings, &info, phase),
+            list: phase.list.clone(),
+            out: plan.folder(out, phase),
+            timeout: settings.timeout.0.saturating_sub(begun.elapsed()),
+            spec_timeout: settings.spec_timeout.given().map(|limit| limit.0),
+            attempts: u32::from(settings.retries) + 1,
+            grace: kcluster_e2e::run::GRACE,
+            patience: kcluster_e2e::health::Patience::default(),
+            fail_fast: args.fail_fast,
+            extra_args: args.extra.clone(),
+        };
+        let before = done.last().map(|done| &done.result);
+        let over = before.and_then(|before| stops(before, args.fail_fast));
+        let gauge = info.local.then(|| {
+            let root = Utf8PathBuf::from(&info.data_root);
+            Gauge::start(if root.is_dir() { root } else { out.clone() })
+        });
+        let result = match over {
+            Some(end) => not_run(&phase.list, &end),
+            None if phase.list.is_empty() => not_run(&phase.list, &End::Completed),
+            None => {
+                let run = kcluster_e2e::run::run(&request, &context.hub, &context.cancel).await;
+                match run {
+                    // What ran before must not be lost for it.
+                    Err(E2eError::Unreachable { said, .. }) if !done.is_empty() => {
+                        not_run(&phase.list, &End::ApiServerLost { detail: said })
+                    }
+                    run => run?,
+                }
+            }
+        };
+        done.push(Done {
+            phase: phase.which.phase(),
+            result,
+            request,
+            marks: gauge.and_then(Gauge::stop),
+        });
+    }
+    Ok(done)
+}
+
+/// Why nothing may run after `before`, if so.
+fn stops(before: &RunResult, fail_fast: bool) -> Option<End> {
+    let failed = before.totals().failed > 0;
+    match &before.end {
+        End::Completed => (fail_fast && failed).then_some(End::Completed),
+        end => Some(end.clone()),
+    }
+}
+
+/// The programs of this version that run specs.
+async fn programs(context: &Context, version: &KubeVersion) -> anyhow::Result<Tools> {
+    let tools = image::host_tools(context, version).await?;
+    Ok(Tools {
+        ginkgo: tools.ginkgo.try_into()?,
+        e2e_test: tools.e2e_test.try_into()?,
+        kubectl: tools.kubectl.try_into()?,
+    })
+}
+
+fn host_arch() -> Option<Arch> {
+    Arch::from_uname(rustix::system::uname().machine().to_str().ok()?)
 }
 
 fn unknown(context: &Context) -> Told {
@@ -128,113 +289,4 @@ fn unknown(context: &Context) -> Told {
     .help(format!(
         "give the --state-dir it was made with, or make it again: `cargo kcluster up --name {name}`"
     ))
-}
-
-/// The folder for reports, by its absolute path.
-fn out(context: &Context) -> Utf8PathBuf {
-    let settings = &context.settings;
-    let own = || settings.cluster_dir().join("report");
-    settings
-        .report_dir
-        .given()
-        .map_or_else(own, |folder| context.host.folder.join(folder))
-}
-
-/// As many processes as were asked for, or as the engine's machine carries.
-async fn processes(context: &Context, target: &Target, list: &SpecList) -> anyhow::Result<usize> {
-    if let Some(given) = context.settings.processes.given() {
-        return Ok(given.get());
-    }
-    let info = target.engine.info().await?;
-    let (cores, memory) = if info.local {
-        capacity::here()
-    } else {
-        (usize::try_from(info.cpus).unwrap_or(1), info.memory)
-    };
-    Ok(capacity::processes(cores, memory, list.len()))
-}
-
-/// What API and nodes say, where specs failed; that it cannot be had must not hide the failures.
-async fn dump(context: &Context, target: &Target, request: &RunRequest, result: &RunResult) {
-    let RunRequest {
-        tools,
-        kubeconfig,
-        out,
-        ..
-    } = request;
-    let folder = out.join("dump");
-    let nodes = folder.join("nodes");
-    let of_specs = kcluster_e2e::dump::dump(tools, kubeconfig, &result.cases, out, &context.cancel);
-    let of_nodes = collect_logs(
-        target.engine.as_ref(),
-        &context.settings.name,
-        nodes.as_std_path(),
-    );
-    let (of_specs, of_nodes) = futures_util::future::join(of_specs, of_nodes).await;
-    let failures = [
-        of_specs.err().map(|error| error.to_string()),
-        of_nodes.err().map(|error| error.to_string()),
-    ];
-    for failure in failures.into_iter().flatten() {
-        context.hub.warn(&format_args!(
-            "not everything could be collected: {failure}"
-        ));
-    }
-    context
-        .hub
-        .note(&format_args!("what explains the failures is in {folder}"));
-}
-
-/// What describes the run in reports.
-fn properties(spec: &ClusterSpec, request: &RunRequest) -> Vec<(String, String)> {
-    [
-        ("kubernetes", spec.cell.kubernetes.to_string()),
-        ("cni", spec.cell.cni.to_string()),
-        ("arch", spec.cell.arch.to_string()),
-        ("emulation", spec.cell.emulation.to_string()),
-        ("kube-proxy-mode", spec.proxy_mode.to_string()),
-        ("workers", spec.workers.to_string()),
-        ("image", spec.image.clone()),
-        ("processes", request.processes.to_string()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into()
-}
-
-/// The last line, and the exit code that says the same.
-fn conclude(context: &Context, result: &RunResult, out: &Utf8Path) -> anyhow::Result<u8> {
-    let totals = result.totals();
-    let paint = context.printer.paint();
-    let text = format!(
-        "{} of {} specs: {}; reports are in",
-        totals.cases(),
-        result.listed,
-        table::totals(&totals, result.took)
-    );
-    if let Some(ginkgo) = result
-        .tally
-        .filter(|ginkgo| (ginkgo.passed, ginkgo.failed) != (totals.passed, totals.failed))
-    {
-        context.printer.warn(&format!(
-            "ginkgo itself counts {} passed and {} failed; what it did not report counts as not judged",
-            ginkgo.passed, ginkgo.failed
-        ));
-    }
-    let unrun: Vec<&str> = result.cases.iter().filter_map(fold::never_ran).collect();
-    if let Some(reason) = unrun.first() {
-        context
-            .printer
-            .warn(&format!("{} specs have no verdict: {reason}", unrun.len()));
-    }
-    let sign = if totals.exit_code() == exit::PASSED {
-        paint.good("passed:")
-    } else {
-        paint.bad("not passed:")
-    };
-    context.printer.tell(&format!("{sign} {text}"));
-    context.printer.data(out.as_str());
-    if context.cancel.is_cancelled() {
-        return Err(Told::interrupted().into());
-    }
-    Ok(totals.exit_code())
 }

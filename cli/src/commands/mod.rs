@@ -6,6 +6,7 @@ mod config;
 mod doctor;
 mod down;
 mod e2e;
+mod e2e_parallel;
 mod e2e_serial;
 mod exec;
 mod images;
@@ -16,6 +17,7 @@ mod load;
 mod logs;
 mod man;
 mod nodes;
+mod report;
 mod up;
 
 use clap::Subcommand;
@@ -53,7 +55,7 @@ commands! {
     /// Remove all of kcluster's: clusters, node images and caches; nothing else is touched
     Clean(clean);
     /// Run conformance specs in parallel, the serial ones left out
-    E2e(e2e);
+    E2e(e2e_parallel);
     /// Run the conformance specs that must run alone
     E2eSerial(e2e_serial);
     /// Build, list and remove node images
@@ -68,6 +70,8 @@ commands! {
     Kubectl(kubectl);
     /// Print the path of a cluster's kubeconfig
     Kubeconfig(kubeconfig);
+    /// Merge reports, show them, and bundle one for the conformance programme
+    Report(report);
     /// Load images into the nodes of a cluster
     Load(load);
     /// Collect everything there is to know about a cluster in a folder

@@ -55,6 +55,8 @@ flags! {
     TestFlags = Tests;
     /// `--report-dir`.
     ReportFlag = Report;
+    /// What is certified.
+    ProductFlags = Product;
 }
 
 fn of(group: Group) -> impl Iterator<Item = &'static Key> {
@@ -80,7 +82,7 @@ fn arg(key: &'static Key) -> Arg {
         Group::Source => arg.help_heading("Source options"),
         Group::Cluster => arg.help_heading("Cluster options"),
         Group::Tests => arg.help_heading("Test options"),
-        Group::Name | Group::Report => arg,
+        Group::Name | Group::Report | Group::Product => arg,
     };
     let arg = match key.short {
         Some(short) => arg.short(short),

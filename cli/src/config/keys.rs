@@ -100,6 +100,14 @@ settings! {
     /// How long a run of specs may take.
     Tests timeout: Timeout = |_| Timeout::minutes(360), example "45m";
 
+    /// How long one spec may take; auto leaves it to the spec.
+    ///
+    /// Ginkgo cannot end one spec: those that run beside it are stopped too, and run again without it.
+    Tests spec_timeout: Auto<Timeout> = |_| Auto::Auto, example "20m";
+
+    /// What PRODUCT.yaml of a bundle says, such as vendor, name, version and website_url.
+    Product product: Table<String> = |_| Table::default(), example "vendor=Me,name=Mine";
+
     /// Where reports go; auto is a folder of the cluster's state.
     Report report_dir: Auto<Utf8PathBuf> = |_| Auto::Auto, example "/tmp/out";
 

@@ -25,7 +25,8 @@ mod variables;
 
 pub use error::ConfigError;
 pub use flags::{
-    ClusterFlags, GlobalFlags, ImageFlags, NameFlag, ReportFlag, SourceFlags, TestFlags,
+    ClusterFlags, GlobalFlags, ImageFlags, NameFlag, ProductFlags, ReportFlag, SourceFlags,
+    TestFlags,
 };
 pub use host::Host;
 pub use keys::{KEYS, Layer, Settings};

@@ -25,6 +25,8 @@ pub enum Group {
     Tests,
     /// Commands that write reports.
     Report,
+    /// Commands that describe a product.
+    Product,
 }
 
 /// Where a value comes from.

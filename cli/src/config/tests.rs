@@ -60,6 +60,8 @@ fn parsed(flags: &[&str]) -> Layer {
         tests: TestFlags,
         #[command(flatten)]
         report: ReportFlag,
+        #[command(flatten)]
+        product: ProductFlags,
     }
     let words = std::iter::once("all").chain(flags.iter().copied());
     let matches = <All as clap::CommandFactory>::command()
@@ -74,6 +76,7 @@ fn parsed(flags: &[&str]) -> Layer {
         &all.cluster.0,
         &all.tests.0,
         &all.report.0,
+        &all.product.0,
     ])
 }
 

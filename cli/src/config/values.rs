@@ -57,6 +57,9 @@ impl Inner for kcluster_matrix::Arch {
 impl Inner for std::num::NonZeroUsize {
     const NAME: &'static str = "N";
 }
+impl Inner for super::timeout::Timeout {
+    const NAME: &'static str = "DURATION";
+}
 impl Inner for String {
     const NAME: &'static str = "TEXT";
 }

@@ -95,7 +95,11 @@ fn spec(case: &Case, verbosity: u8, paint: Paint) -> Option<String> {
     let took = paint.dim(&duration(case.took));
     match &case.outcome {
         Outcome::Failed { message } | Outcome::Errored { message } => {
-            let mut text = format!("{} {} {took}", paint.bad("FAILED"), case.name);
+            let word = match &case.outcome {
+                Outcome::Errored { .. } => "ERRORED",
+                _ => "FAILED",
+            };
+            let mut text = format!("{} {} {took}", paint.bad(word), case.name);
             // What specs print is anything; on a terminal it could do anything.
             let (message, output) = (xml_text(message), xml_text(&case.output));
             for line in message.lines().take(FIRST_LINES) {
@@ -137,4 +141,38 @@ pub(super) fn progress(progress: &Progress, left: Option<Duration>) -> String {
         text.push_str(&format!(", about {} left", duration(left)));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_errored_and_flaky_are_told_apart() {
+        let told = |outcome, attempts| {
+            let case = Case {
+                name: "[sig-x] a".into(),
+                class: "sig-x".into(),
+                took: Duration::from_secs(1),
+                outcome,
+                attempts,
+                output: "last".into(),
+            };
+            spec(&case, 1, Paint::new(false))
+        };
+        let message = || "the reason".to_owned();
+        let failed = told(Outcome::Failed { message: message() }, 1).unwrap();
+        assert!(
+            failed.starts_with("FAILED [sig-x] a 1.0 s\n    the reason\n"),
+            "{failed}"
+        );
+        let errored = told(Outcome::Errored { message: message() }, 1).unwrap();
+        assert!(errored.starts_with("ERRORED [sig-x] a"), "{errored}");
+        let flaky = told(Outcome::Passed, 2).unwrap();
+        assert!(
+            flaky.starts_with("FLAKY [sig-x] a passed in attempt 2"),
+            "{flaky}"
+        );
+        assert_eq!(told(Outcome::Passed, 1), None);
+    }
 }

@@ -63,6 +63,12 @@ fn bench(fake: &str, label_filter: &str) -> Bench {
         processes: 3,
         out: out.join("out"),
         timeout: Duration::from_secs(60),
+        spec_timeout: None,
+        patience: Patience {
+            every: Duration::from_millis(50),
+            api_server: Duration::from_secs(60),
+            node: Duration::from_millis(200),
+        },
         grace: Duration::from_millis(300),
         attempts: 2,
         fail_fast: false,
@@ -159,6 +165,7 @@ async fn the_command_is_what_upstream_runs_and_its_environment_is_clean() {
     --report-dir=OUT/ginkgo
     --kubectl-path=FIXTURES/fake/kubectl
     --disable-log-dump
+    --delete-namespace-on-failure=false
     --fake=parallel
     ");
     let environment = bench.read("ginkgo/environment");
@@ -254,10 +261,115 @@ async fn no_api_server_is_an_error_before_and_a_verdict_after() {
         "{message}"
     );
 
+    let after = not_run(&bench.request.list, &result.end);
+    assert_eq!(after.totals().skipped, 9);
+    let lost = End::NodesLost {
+        nodes: vec!["b".into()],
+    };
+    let after = not_run(&bench.request.list, &lost);
+    assert_eq!((after.totals().errored, after.listed), (9, 9));
+
     let error = bench.run().await.unwrap_err().to_string();
     assert!(
         error.contains("no spec was run") && error.contains("was refused"),
         "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_worker_that_is_killed_ends_the_run_and_its_failures_are_errors() {
+    let bench = bench("worker", "Conformance");
+    let result = bench.run().await.unwrap();
+    let nodes = vec!["a-worker-2".to_owned()];
+    assert_eq!(result.end, End::NodesLost { nodes });
+    let totals = result.totals();
+    assert_eq!((totals.passed, totals.failed, totals.errored), (5, 0, 4));
+    assert_eq!(totals.exit_code(), kcluster_matrix::exit::CLUSTER_FAILED);
+    for case in result.cases.iter().filter(|case| !case.outcome.is_passed()) {
+        let Outcome::Errored { message } = &case.outcome else {
+            panic!("{case:?}");
+        };
+        assert!(message.contains("a-worker-2 was lost"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn an_api_server_that_is_gone_ends_the_run() {
+    let mut bench = bench("deaf", "Conformance");
+    bench.request.patience.api_server = Duration::from_millis(200);
+    let begun = |event: &EventKind| matches!(event, EventKind::SpecFinished { .. });
+    let down = format!("{}.down", bench.request.kubeconfig);
+    let kill = async {
+        while !bench.sink.0.lock().unwrap().iter().any(&begun) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        fs_err::write(down, "").unwrap();
+    };
+    let (result, ()) = tokio::join!(bench.run(), kill);
+    let result = result.unwrap();
+    assert!(
+        matches!(result.end, End::ApiServerLost { .. }),
+        "{:?}",
+        result.end
+    );
+    assert_eq!(
+        result.totals().exit_code(),
+        kcluster_matrix::exit::CLUSTER_FAILED
+    );
+    assert_eq!(result.cases.len(), bench.request.list.len());
+}
+
+#[tokio::test]
+async fn a_spec_that_takes_too_long_fails_alone() {
+    let mut bench = bench("slow", "Conformance");
+    bench.request.processes = 1;
+    bench.request.spec_timeout = Some(Duration::from_secs(1));
+    let result = bench.run().await.unwrap();
+    assert_eq!(result.end, End::Completed);
+    let late = result
+        .cases
+        .iter()
+        .find(|case| case.name.contains("passes at once"))
+        .unwrap();
+    let Outcome::Failed { message } = &late.outcome else {
+        panic!("{late:?}");
+    };
+    assert!(message.contains("--spec-timeout (1 s)"), "{message}");
+    // The second leg ran it too, being only a replay; without it all specs have one verdict.
+    let strangers = result
+        .cases
+        .iter()
+        .filter(|case| case.name.starts_with("[kcluster]"));
+    assert_eq!(
+        result.cases.len() - strangers.count(),
+        bench.request.list.len()
+    );
+    assert!(!bench.read("ginkgo/arguments").contains("passes at once"));
+    assert!(bench.read("e2e.log").matches("passes at once").count() > 1);
+}
+
+#[tokio::test]
+async fn what_a_failure_left_is_in_its_output() {
+    let bench = bench("parallel", "Conformance");
+    let result = bench.run().await.unwrap();
+    let of = |part: &str| {
+        result
+            .cases
+            .iter()
+            .find(|case| case.name.contains(part))
+            .unwrap()
+    };
+    let failed = &of("message of lines").output;
+    assert!(
+        failed.contains("--- logs of namespace services-1 ---"),
+        "{failed}"
+    );
+    assert!(!of("passes at once").output.contains("--- logs"));
+    let deleted = format!("{}.deleted", bench.request.kubeconfig);
+    assert!(
+        fs_err::read_to_string(deleted)
+            .unwrap()
+            .contains("services-1")
     );
 }
 
@@ -312,4 +424,39 @@ async fn the_real_ginkgo_runs_exactly_what_is_listed_and_heeds_an_interrupt() {
     assert_eq!(result.end, End::Cancelled);
     assert_eq!(result.cases.len(), 10);
     assert!(result.totals().errored >= 1 && result.took < Duration::from_secs(10));
+}
+
+#[tokio::test]
+#[ignore = "needs KCLUSTER_E2E_TOOLS and KCLUSTER_E2E_SUITE, as the other"]
+async fn the_real_ginkgo_is_run_again_without_a_spec_that_hangs() {
+    let mut bench = real();
+    let everything = Selection {
+        label_filter: Some("Hang || Conformance".into()),
+        which: Which::All,
+        ..Selection::default()
+    };
+    bench.request.list = crate::list::list(&bench.request.tools, &everything)
+        .await
+        .unwrap();
+    bench.request.spec_timeout = Some(Duration::from_secs(2));
+    for processes in [3, 1] {
+        bench.request.processes = processes;
+        let result = bench.run().await.unwrap();
+        assert_eq!(result.end, End::Completed, "{:?}", result.cases);
+        assert_eq!(result.cases.len(), 10);
+        let late = |case: &&Case| case.name.contains("hangs");
+        let late = result.cases.iter().find(late).unwrap();
+        let Outcome::Failed { message } = &late.outcome else {
+            panic!("{late:?}");
+        };
+        assert!(message.contains("--spec-timeout (2 s)"), "{message}");
+        let totals = result.totals();
+        assert_eq!(
+            (totals.passed, totals.errored),
+            (5, 0),
+            "{:?}",
+            result.cases
+        );
+        assert!(result.took < Duration::from_secs(20), "{:?}", result.took);
+    }
 }

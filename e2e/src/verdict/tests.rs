@@ -27,6 +27,7 @@ fn judged(list: &SpecList, report: Option<&Report>, end: &End, health: &Health) 
         tally: None,
         end,
         health,
+        fail_fast: false,
     })
 }
 
@@ -152,6 +153,7 @@ fn without_a_report_what_was_seen_live_counts_and_the_rest_is_an_error() {
         tally: None,
         end: &end,
         health: &Health::default(),
+        fail_fast: false,
     });
     let totals = Totals::of(&cases);
     assert_eq!((totals.passed, totals.errored), (1, 8));
@@ -213,4 +215,31 @@ fn a_count_that_differs_from_what_ginkgo_printed_is_an_error() {
     let cases = judged(&list, Some(&report), &End::Completed, &Health::default());
     assert_eq!(cases.len(), 6);
     assert_eq!(cases[5].name, "[kcluster] ginkgo's own verdict");
+}
+
+#[test]
+fn what_fail_fast_left_out_is_skipped_and_never_green() {
+    let mut report = report(include_bytes!("../../fixtures/parallel.json"));
+    report
+        .spec_reports
+        .retain(|spec| spec.state != State::Passed || !spec.is_spec());
+    let list = list("Conformance");
+    let cases = |report: &Report| {
+        judge(&Evidence {
+            list: &list,
+            report: Some(report),
+            live: &[],
+            tally: None,
+            end: &End::Completed,
+            health: &Health::default(),
+            fail_fast: true,
+        })
+    };
+    let totals = Totals::of(&cases(&report));
+    assert_eq!((totals.failed, totals.errored), (3, 0));
+    assert_eq!(totals.cases(), list.len());
+    assert_eq!(totals.exit_code(), kcluster_matrix::exit::TESTS_FAILED);
+    // Without a failure nothing was to be stopped, so what is missing is missing.
+    report.spec_reports.clear();
+    assert_eq!(Totals::of(&cases(&report)).errored, list.len());
 }

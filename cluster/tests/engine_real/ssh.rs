@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use kcluster_cluster::engine::tunnel::{self, Tunnel};
 use kcluster_cluster::engine::{ApiReach, Endpoint, EngineError, ExecSpec, SshTarget, connect};
@@ -164,7 +164,7 @@ async fn a_tunnel_stands_until_it_is_closed() {
             let _ = stream.write_all(b"from afar");
         }
     });
-    let log = sshd.folder.path().join("tunnel.log");
+    let log = sshd.client_config().with_file_name("tunnel.log");
     let target = target(&sshd, "/unused".into());
     let tunnel = tunnel::open(&target, far_port, &log).await.unwrap();
     assert!(tunnel::is_open(tunnel));

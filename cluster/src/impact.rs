@@ -258,7 +258,7 @@ mod tests {
         json!({ "kind": "Lease", "metadata": { "name": node }, "spec": { "renewTime": at } })
     }
 
-    fn event(kind: &str, object: Value) -> Value {
+    fn event(kind: &str, object: &Value) -> Value {
         json!({ "type": kind, "object": object })
     }
 
@@ -273,17 +273,17 @@ mod tests {
         let leases = json!({ "items": [lease("a", 1), lease("b", 1)] });
         let mut fold = Fold::new(Before::new(&pods, &leases));
         let mut at = |second: u64, event: Value| fold.take(Duration::from_secs(second), &event);
-        at(0, event("ADDED", pod("calm", "Guaranteed", 1, true)));
-        at(0, event("ADDED", pod("weak", "Burstable", 0, true)));
-        at(0, event("ADDED", pod("new", "Burstable", 9, false)));
-        at(1, event("MODIFIED", pod("weak", "Burstable", 1, false)));
-        at(3, event("MODIFIED", pod("weak", "Burstable", 1, true)));
+        at(0, event("ADDED", &pod("calm", "Guaranteed", 1, true)));
+        at(0, event("ADDED", &pod("weak", "Burstable", 0, true)));
+        at(0, event("ADDED", &pod("new", "Burstable", 9, false)));
+        at(1, event("MODIFIED", &pod("weak", "Burstable", 1, false)));
+        at(3, event("MODIFIED", &pod("weak", "Burstable", 1, true)));
         let mut evicted = pod("poor", "BestEffort", 0, false);
         evicted["status"]["reason"] = "Evicted".into();
-        at(2, event("MODIFIED", evicted));
-        at(0, event("ADDED", lease("a", 1)));
-        at(1, event("MODIFIED", lease("a", 31)));
-        at(9, event("MODIFIED", lease("a", 41)));
+        at(2, event("MODIFIED", &evicted));
+        at(0, event("ADDED", &lease("a", 1)));
+        at(1, event("MODIFIED", &lease("a", 31)));
+        at(9, event("MODIFIED", &lease("a", 41)));
 
         let impact = fold.impact();
         assert_eq!(

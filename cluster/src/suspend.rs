@@ -54,12 +54,16 @@ pub async fn suspend(
         _ => Before::default(),
     };
     dir.write_before(&before)?;
-    if let Some(mut status) = dir.status()? {
+    let status = dir.status()?;
+    if let Some(mut status) = status.clone() {
         status.phase = Phase::Suspended;
         dir.write_status(&status)?;
     }
-    freeze(engine, &nodes).await?;
-    Ok(true)
+    let frozen = freeze(engine, &nodes).await;
+    if let (Err(_), Some(status)) = (&frozen, status) {
+        dir.write_status(&status)?;
+    }
+    frozen.map(|()| true)
 }
 
 /// Lets a cluster's nodes go on, and tells what the pause did to it, as far as it shows

@@ -10,6 +10,7 @@ use crate::clean;
 use crate::engine::recording::Answer;
 use crate::engine::{Engine, EngineError, NodeState};
 use crate::labels;
+use crate::state::Phase;
 use crate::suspend::{resume, suspend};
 use crate::tests::stage::{Stage, output, spec};
 
@@ -232,4 +233,6 @@ async fn one_node_that_cannot_freeze_keeps_all_going() {
         .await
         .unwrap();
     assert!(nodes.iter().all(|node| node.state != NodeState::Paused));
+    let status = stage.state.cluster(&spec.name).status().unwrap().unwrap();
+    assert_eq!(status.phase, Phase::Ready);
 }

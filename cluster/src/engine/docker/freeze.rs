@@ -9,6 +9,10 @@ use super::DockerEngine;
 use super::errors::{Operation, answer, has_status};
 use crate::engine::EngineError;
 
+/// Attempts to freeze one node, and the time between them.
+const FREEZES: usize = 20;
+const PAUSE: Duration = Duration::from_millis(50);
+
 impl DockerEngine {
     pub(super) async fn stop(&self, node: &str, grace: Duration) -> Result<(), EngineError> {
         let seconds = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
@@ -21,14 +25,28 @@ impl DockerEngine {
     }
 
     pub(super) async fn pause(&self, node: &str) -> Result<(), EngineError> {
-        unless(self.docker.pause_container(node).await, "is already paused")
-            .map_err(self.map(Operation::new("freeze", "node", node)))
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let paused = unless(self.docker.pause_container(node).await, "is already paused");
+            // On cgroup v1 processes that are just being made escape a freeze, and runc gives up.
+            match paused {
+                Err(error) if tries < FREEZES && is_passing(&error) => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                other => return other.map_err(self.map(Operation::new("freeze", "node", node))),
+            }
+        }
     }
 
     pub(super) async fn unpause(&self, node: &str) -> Result<(), EngineError> {
         unless(self.docker.unpause_container(node).await, "is not paused")
             .map_err(self.map(Operation::new("thaw", "node", node)))
     }
+}
+
+fn is_passing(error: &Error) -> bool {
+    answer(error).is_some_and(|said| said.contains("unable to freeze"))
 }
 
 /// What was so already is no error.

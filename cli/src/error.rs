@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use kcluster_cluster::engine::{EndpointError, EngineError};
-use kcluster_cluster::{ClusterError, LoadError, StateError, UpError};
+use kcluster_cluster::{ClusterError, LoadError, SnapshotError, StateError, UpError};
 use kcluster_e2e::E2eError;
 use kcluster_images::Error as ImageError;
 use kcluster_matrix::exit;
@@ -66,6 +66,9 @@ pub(crate) fn code(error: &anyhow::Error) -> u8 {
             if let Some(told) = cause.downcast_ref::<Told>() {
                 return Some(told.code);
             }
+            if let Some(snapshot) = cause.downcast_ref::<SnapshotError>() {
+                return Some(snapshot.exit_code());
+            }
             if let Some(up) = cause.downcast_ref::<UpError>() {
                 return Some(up.exit_code());
             }
@@ -73,7 +76,10 @@ pub(crate) fn code(error: &anyhow::Error) -> u8 {
                 || cause.is::<EndpointError>()
                 || cause.is::<VersionError>()
                 || cause.is::<UnknownValue>()
-                || matches!(cause.downcast_ref(), Some(ClusterError::Missing { .. }))
+                || matches!(
+                    cause.downcast_ref(),
+                    Some(ClusterError::Missing { .. } | ClusterError::Suspended { .. })
+                )
                 || matches!(cause.downcast_ref(), Some(StateError::Busy { .. }))
                 || matches!(cause.downcast_ref(), Some(EngineError::Missing { .. }))
                 || matches!(cause.downcast_ref(), Some(LoadError::Archive { .. }))

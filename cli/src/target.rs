@@ -55,6 +55,20 @@ impl Target {
         })
     }
 
+    /// Refuses a cluster that is frozen: nothing in it would answer.
+    pub(crate) fn awake(&self) -> Result<(), Told> {
+        let frozen = |node: &NodeInfo| node.state == NodeState::Paused;
+        if !self.nodes.iter().any(frozen) {
+            return Ok(());
+        }
+        let name = &self.name;
+        Err(
+            Told::input(format!("cluster `{name}` is suspended")).help(format!(
+                "`cargo kcluster resume --name {name}` lets it go on"
+            )),
+        )
+    }
+
     /// A node by its name, or by the part after the cluster's name.
     pub(crate) fn node(&self, asked: &str) -> Result<&NodeInfo, Told> {
         let full = format!("{}-{asked}", self.name);
@@ -70,6 +84,7 @@ impl Target {
 
     /// The first control plane.
     pub(crate) fn control_plane(&self) -> Result<&NodeInfo, Told> {
+        self.awake()?;
         let role = Role::ControlPlane.as_str();
         let found = self
             .nodes

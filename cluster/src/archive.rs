@@ -57,6 +57,24 @@ pub(crate) fn tar(files: &[File]) -> io::Result<Vec<u8>> {
     builder.into_inner()
 }
 
+/// The entries of `archive` below `folder` instead.
+pub(crate) fn moved(
+    archive: &[u8],
+    folder: &str,
+    builder: &mut tar::Builder<Vec<u8>>,
+) -> io::Result<()> {
+    for entry in tar::Archive::new(archive).entries()? {
+        let mut entry = entry?;
+        let path = std::path::Path::new(folder).join(entry.path()?);
+        let mut header = entry.header().clone();
+        match entry.link_name()?.map(std::borrow::Cow::into_owned) {
+            Some(target) => builder.append_link(&mut header, path, target)?,
+            None => builder.append_data(&mut header, path, &mut entry)?,
+        }
+    }
+    Ok(())
+}
+
 fn header(mode: u32, size: u64) -> tar::Header {
     let mut header = tar::Header::new_gnu();
     header.set_mode(mode);

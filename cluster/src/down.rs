@@ -61,7 +61,7 @@ pub async fn down(
 /// How the references that kcluster gives to node images begin.
 const OWN_REFERENCES: &str = "kcluster/node:";
 
-/// Removes all clusters and all node images.
+/// Removes all clusters, all snapshots and all node images.
 ///
 /// # Errors
 /// Names all that could not be removed; the rest is gone then.
@@ -83,6 +83,16 @@ pub async fn clean(
             Err(error) => failures.push(error.to_string()),
         }
     }
+    for volume in engine.volumes(&labels::of_all()).await? {
+        if !volume.labels.contains_key(labels::SNAPSHOT) {
+            continue;
+        }
+        match gone(engine.remove_volume(&volume.name).await) {
+            Ok(()) => removed.volumes.push(volume.name),
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
+    state.remove_snapshots()?;
     let images = engine.images(&labels::node_images()).await?;
     // An image built upon ours inherits the label, and a user may tag ours anew: only the
     // references that kcluster itself gave are its own to remove.

@@ -130,6 +130,28 @@ pub enum ClusterError {
         /// Its name.
         name: ClusterName,
     },
+    /// It is frozen.
+    #[error("cluster `{name}` is suspended; `cargo kcluster resume --name {name}` lets it go on")]
+    Suspended {
+        /// Its name.
+        name: ClusterName,
+    },
+    /// A command in a node went wrong.
+    #[error("`{command}` on node {node} {reason}")]
+    Command {
+        /// The node.
+        node: String,
+        /// The command.
+        command: String,
+        /// How it ended, with its last words.
+        reason: String,
+    },
+    /// Nodes that could not go on.
+    #[error("nodes stay frozen: {}; `cargo kcluster resume` tries again", failures.join("; "))]
+    Frozen {
+        /// Each with the engine's words.
+        failures: Vec<String>,
+    },
     /// Some things could not be removed.
     #[error("could not remove {}", failures.join("; "))]
     Left {

@@ -16,6 +16,8 @@ pub(crate) enum Existing {
     Nothing,
     /// The very cluster, and it works.
     Healthy(Status),
+    /// It is frozen.
+    Suspended,
     /// A cluster made from another specification.
     Different(Vec<Difference>),
     /// Something that is of no use, and why.
@@ -35,6 +37,9 @@ pub(crate) async fn existing(
         && engine.volumes(&own).await?.is_empty()
     {
         return Ok(Existing::Nothing);
+    }
+    if nodes.iter().any(|node| node.state == NodeState::Paused) {
+        return Ok(Existing::Suspended);
     }
     let (status, made_from) = match remembered(dir) {
         Ok(Some(both)) => both,
@@ -63,7 +68,10 @@ pub(crate) async fn existing(
 
 /// What a run that ended well left behind.
 fn remembered(dir: &ClusterDir) -> Result<Option<(Status, ClusterSpec)>, StateError> {
-    let status = dir.status()?.filter(|status| status.phase == Phase::Ready);
+    // One that was about to be suspended when the process ended is whole.
+    let status = dir
+        .status()?
+        .filter(|status| status.phase != Phase::Starting);
     Ok(status.zip(dir.spec()?))
 }
 
@@ -77,7 +85,7 @@ async fn answers(engine: &dyn Engine, control_plane: &str) -> bool {
 }
 
 /// Settings in which two specifications differ; whether to keep what failed is none.
-fn differences(have: &ClusterSpec, want: &ClusterSpec) -> Vec<Difference> {
+pub(crate) fn differences(have: &ClusterSpec, want: &ClusterSpec) -> Vec<Difference> {
     let mut found = Vec::new();
     if let (Ok(have), Ok(want)) = (serde_json::to_value(have), serde_json::to_value(want)) {
         compare("", &have, &want, &mut found);

@@ -23,6 +23,27 @@ pub const KUBERNETES: &str = "dev.kcluster.kubernetes";
 /// The architecture of an image.
 pub const ARCH: &str = "dev.kcluster.arch";
 
+/// The name of a snapshot. Its volumes do not carry [`CLUSTER`], so that they outlive the cluster.
+pub const SNAPSHOT: &str = "dev.kcluster.snapshot";
+/// The cluster that a snapshot is of.
+pub const SNAPSHOT_OF: &str = "dev.kcluster.snapshot-of";
+
+/// What finds the volumes of a cluster's snapshot.
+pub(crate) fn of_snapshot(cluster: &ClusterName, snapshot: &ClusterName) -> Labels {
+    Labels::from([
+        (SNAPSHOT_OF.to_owned(), cluster.to_string()),
+        (SNAPSHOT.to_owned(), snapshot.to_string()),
+    ])
+}
+
+/// What a snapshot's volumes are labelled with.
+pub(crate) fn for_snapshot(cluster: &ClusterName, snapshot: &ClusterName) -> Labels {
+    let mut labels = of_snapshot(cluster, snapshot);
+    labels.insert(MANAGED.to_owned(), "true".to_owned());
+    labels.insert(SESSION.to_owned(), session().to_owned());
+    labels
+}
+
 /// What finds everything of one cluster.
 #[must_use]
 pub fn of_cluster(name: &ClusterName) -> Labels {

@@ -6,12 +6,14 @@
 //! [`Sink`](kcluster_matrix::Sink), nothing is printed.
 
 mod archive;
+mod ask;
 mod cni;
 mod down;
 pub mod engine;
 mod error;
 mod existing;
 mod files;
+mod impact;
 mod kubeadm;
 mod kubeconfig;
 mod labels;
@@ -20,9 +22,11 @@ mod load;
 mod logs;
 mod pki;
 mod reach;
+mod snapshot;
 mod state;
 mod steps;
 mod subnet;
+mod suspend;
 #[cfg(test)]
 mod tests;
 mod timeouts;
@@ -31,14 +35,17 @@ mod up;
 
 pub use down::{Removed, clean, down};
 pub use error::{ClusterError, Difference, StepFailure};
+pub use impact::{ClassImpact, Impact, NodeGap, PodImpact};
 pub use kubeadm::PatchError;
 pub use labels::{
-    ARCH, CELL, CLUSTER, IMAGE, KUBERNETES, MANAGED, ROLE, SESSION, node_images, of_cluster,
-    session,
+    ARCH, CELL, CLUSTER, IMAGE, KUBERNETES, MANAGED, ROLE, SESSION, SNAPSHOT, SNAPSHOT_OF,
+    node_images, of_cluster, session,
 };
 pub use list::{ClusterInfo, list};
 pub use load::{LoadError, load_archive, load_images};
 pub use logs::{collect_logs, node_tail};
+pub use snapshot::{Snapshot, SnapshotError, remove as remove_snapshot, restore, save, snapshots};
 pub use state::{ClusterDir, Lock, Phase, StateDir, StateError, Status};
+pub use suspend::{Resumed, resume, suspend};
 pub use timeouts::Timeouts;
 pub use up::{Cluster, UpError, up};

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::engine::tunnel::Tunnel;
+use crate::impact::Before;
 
 /// The state root, with a folder for each cluster.
 #[derive(Debug, Clone)]
@@ -36,6 +37,19 @@ impl StateDir {
         ClusterDir {
             path: self.root.join("clusters").join(name.as_str()),
             name: name.clone(),
+        }
+    }
+
+    /// Where a cluster's snapshots are described.
+    pub(crate) fn snapshots(&self, cluster: &ClusterName) -> PathBuf {
+        self.root.join("snapshots").join(cluster.as_str())
+    }
+
+    /// Forgets all snapshots.
+    pub(crate) fn remove_snapshots(&self) -> Result<(), StateError> {
+        match fs::remove_dir_all(self.root.join("snapshots")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
         }
     }
 
@@ -74,6 +88,8 @@ pub enum Phase {
     Starting,
     /// All was Ready once.
     Ready,
+    /// It was Ready, and its nodes are frozen.
+    Suspended,
 }
 
 /// What is known about a cluster that was begun.
@@ -169,6 +185,14 @@ impl ClusterDir {
     /// When it is there and cannot be read.
     pub fn tunnel(&self) -> Result<Option<Tunnel>, StateError> {
         self.read("tunnel.json")
+    }
+
+    pub(crate) fn before(&self) -> Result<Option<Before>, StateError> {
+        self.read("suspended.json")
+    }
+
+    pub(crate) fn write_before(&self, before: &Before) -> Result<(), StateError> {
+        self.write("suspended.json", &json(before)?)
     }
 
     pub(crate) fn write_tunnel(&self, tunnel: &Tunnel) -> Result<(), StateError> {

@@ -52,6 +52,12 @@ pub enum UpError {
         /// What differs.
         differences: Vec<Difference>,
     },
+    /// It is there, frozen.
+    #[error("cluster `{name}` is suspended; `cargo kcluster resume --name {name}` lets it go on")]
+    Suspended {
+        /// Its name.
+        name: ClusterName,
+    },
     /// The engine does not have the node image.
     #[error(
         "the engine has no image `{image}`; make it with `cargo kcluster images build`, or see `cargo kcluster images list`"
@@ -95,6 +101,7 @@ impl UpError {
             Self::Spec(_)
             | Self::Patch(_)
             | Self::Different { .. }
+            | Self::Suspended { .. }
             | Self::NoImage { .. }
             | Self::State(StateError::Busy { .. }) => exit::BAD_INPUT,
             Self::State(_) | Self::Engine(_) | Self::Cleanup(_) | Self::Step(_) => {
@@ -156,6 +163,10 @@ async fn locked(
                 name: spec.name.clone(),
                 differences,
             });
+        }
+        Existing::Suspended => {
+            let name = spec.name.clone();
+            return Err(UpError::Suspended { name });
         }
         Existing::Leftover(reason) => Some(reason),
         Existing::Nothing => None,
@@ -222,7 +233,12 @@ fn check(spec: &ClusterSpec) -> Result<(), UpError> {
     Ok(())
 }
 
-fn cluster(dir: &ClusterDir, spec: &ClusterSpec, status: Status, existed: bool) -> Cluster {
+pub(crate) fn cluster(
+    dir: &ClusterDir,
+    spec: &ClusterSpec,
+    status: Status,
+    existed: bool,
+) -> Cluster {
     Cluster {
         name: spec.name.clone(),
         nodes: status.nodes,
@@ -233,7 +249,7 @@ fn cluster(dir: &ClusterDir, spec: &ClusterSpec, status: Status, existed: bool) 
 }
 
 /// Collects what explains the failure, then removes all that was made.
-async fn undo(context: &Context<'_>, error: StepError) -> UpError {
+pub(crate) async fn undo(context: &Context<'_>, error: StepError) -> UpError {
     let spec = context.spec;
     let failure = match error {
         StepError::Cancelled => None,

@@ -31,6 +31,12 @@ pub enum Step {
     Ready,
     /// The kubeconfig is written.
     Kubeconfig,
+    /// A snapshot is taken: nodes frozen, copied and thawed.
+    Save,
+    /// Nodes get back what a snapshot holds.
+    Restore,
+    /// Frozen nodes go on, and the API server answers.
+    Resume,
     /// Containers, networks and volumes are removed.
     Remove,
 }
@@ -49,6 +55,9 @@ impl Step {
             Self::Cni => "CNI",
             Self::Ready => "all Ready",
             Self::Kubeconfig => "kubeconfig",
+            Self::Save => "snapshot",
+            Self::Restore => "restore",
+            Self::Resume => "resume",
             Self::Remove => "remove",
         }
     }

@@ -1,4 +1,5 @@
-//! Reports, folded from suites: JUnit, JSON, a Markdown summary, tables for a terminal.
+//! Reports, folded from suites: JUnit, JSON, a Markdown summary, tables for a terminal;
+//! and from events, a timeline.
 //!
 //! Everything here is a pure function from [`Suite`](kcluster_matrix::Suite)s to text: no I/O, no
 //! clock, no colour. What cases printed is untrusted and may be anything; each format is made
@@ -13,3 +14,4 @@ pub mod property;
 pub mod summary;
 pub mod table;
 pub mod text;
+pub mod trace;

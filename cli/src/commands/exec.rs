@@ -26,6 +26,7 @@ impl Args {
 
     pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
         let target = Target::find(&context.settings).await?;
+        target.awake()?;
         let node = target.node(&self.node)?.name.clone();
         let spec = ExecSpec {
             tty: on_terminal(),

@@ -33,6 +33,7 @@ impl Args {
     /// cluster's programs cannot run here.
     pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
         let target = Target::find(&context.settings).await?;
+        target.awake()?;
         if let Some(program) = host_program(&context.settings, &target).await? {
             let mut command = Command::new(&program);
             command

@@ -26,6 +26,7 @@ impl Args {
     pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
         let name = &context.settings.name;
         let target = Target::find(&context.settings).await?;
+        target.awake()?;
         let engine = target.engine.as_ref();
         let (archives, references): (Vec<String>, Vec<String>) =
             self.images.into_iter().partition(|image| is_archive(image));

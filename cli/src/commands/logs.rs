@@ -24,6 +24,7 @@ impl Args {
     pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
         let settings = &context.settings;
         let target = Target::find(settings).await?;
+        target.awake()?;
         let folder = self
             .folder
             .unwrap_or_else(|| Utf8PathBuf::from("kcluster-logs").join(settings.name.as_str()));

@@ -18,6 +18,9 @@ mod logs;
 mod man;
 mod nodes;
 mod report;
+mod resume;
+mod snapshot;
+mod suspend;
 mod up;
 
 use clap::Subcommand;
@@ -52,6 +55,12 @@ commands! {
     Up(up);
     /// Remove a cluster
     Down(down);
+    /// Freeze all nodes of a cluster
+    Suspend(suspend);
+    /// Let the nodes of a suspended cluster go on, and tell what the pause did to pods
+    Resume(resume);
+    /// Keep what a cluster holds, and start from it again
+    Snapshot(snapshot);
     /// Remove all of kcluster's: clusters, node images and caches; nothing else is touched
     Clean(clean);
     /// Run conformance specs in parallel, the serial ones left out

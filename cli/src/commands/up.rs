@@ -1,5 +1,6 @@
 //! `up`.
 
+use camino::Utf8PathBuf;
 use kcluster_cluster::{Cluster, StateDir, UpError, up};
 use kcluster_matrix::{ClusterSpec, Event, Sink, Step, exit};
 
@@ -21,6 +22,9 @@ pub(crate) struct Args {
     image: ImageFlags,
     #[command(flatten)]
     source: SourceFlags,
+    /// Write a timeline of the boot for chrome://tracing or Perfetto
+    #[arg(long, value_name = "FILE")]
+    trace: Option<Utf8PathBuf>,
 }
 
 impl Args {
@@ -31,6 +35,7 @@ impl Args {
             cluster,
             image,
             source,
+            trace: _,
         } = self;
         Layer::of([&name.0, &report.0, &cluster.0, &image.0, &source.0])
     }
@@ -53,6 +58,11 @@ impl Args {
             let failure = result.as_ref().err().map(error::render);
             let suite = fold::with_failure(fold::boot_suite(&events, &report::host()), failure);
             report::write(&folder, &[suite])?;
+        }
+        if let Some(path) = &self.trace {
+            // Of a boot that failed too: it shows what took long.
+            let path = context.host.folder.join(path);
+            fs_err::write(path, kcluster_reports::trace::render(&events))?;
         }
         tell(&context, &result?, &events);
         Ok(exit::PASSED)

@@ -16,6 +16,7 @@ mod types;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::AsyncRead;
@@ -72,6 +73,14 @@ pub trait Engine: Send + Sync {
     async fn volumes(&self, labels: &Labels) -> Result<Vec<VolumeInfo>, EngineError>;
     /// Removes a volume.
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError>;
+    /// Copies all that is in each first volume into the second, which exists and is empty,
+    /// by a short-lived container of `image` that carries `labels`. Holes stay holes.
+    async fn copy_volumes(
+        &self,
+        image: &str,
+        pairs: &[(String, String)],
+        labels: &Labels,
+    ) -> Result<(), EngineError>;
 
     /// Makes a node's container without starting it.
     async fn create_node(&self, spec: &NodeSpec) -> Result<(), EngineError>;
@@ -85,6 +94,13 @@ pub trait Engine: Send + Sync {
     ) -> Result<Box<dyn AsyncRead + Send + Unpin>, EngineError>;
     /// Starts a node.
     async fn start_node(&self, node: &str) -> Result<(), EngineError>;
+    /// Asks a node to end and waits until it has; after `grace` it is killed. No error if
+    /// it does not run. [`start_node`](Self::start_node) starts it again with all it had.
+    async fn stop_node(&self, node: &str, grace: Duration) -> Result<(), EngineError>;
+    /// Freezes every process of a node; no error if it is frozen.
+    async fn pause_node(&self, node: &str) -> Result<(), EngineError>;
+    /// Lets a frozen node go on; no error if it is not frozen.
+    async fn unpause_node(&self, node: &str) -> Result<(), EngineError>;
     /// Nodes that carry all of `labels`, running or not.
     async fn nodes(&self, labels: &Labels) -> Result<Vec<NodeInfo>, EngineError>;
     /// Stops and removes a node at once; no error if it is gone.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use kcluster_matrix::Step;
+use kcluster_matrix::{NodePlan, Step};
 
-use super::context::{Context, Plan};
+use super::context::Context;
 use crate::engine::NodeState;
 use crate::error::StepError;
 use crate::labels;
@@ -14,7 +14,7 @@ use crate::labels;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Returns only when a node does not run any more, or the engine is gone.
-pub(super) async fn until_one_ends(context: &Context<'_>, plan: &Plan) -> StepError {
+pub(super) async fn until_one_ends(context: &Context<'_>, nodes: &[NodePlan]) -> StepError {
     let own = labels::of_cluster(&context.spec.name);
     loop {
         tokio::time::sleep(EVERY).await;
@@ -22,7 +22,7 @@ pub(super) async fn until_one_ends(context: &Context<'_>, plan: &Plan) -> StepEr
             Ok(nodes) => nodes,
             Err(error) => return StepError::failed(Step::Nodes, None, error),
         };
-        for node in &plan.nodes {
+        for node in nodes {
             let state = running
                 .iter()
                 .find(|other| other.name == node.name)

@@ -47,7 +47,7 @@ pub(crate) async fn boot(context: &Context<'_>, begun: &Status) -> Result<Status
     let work = try_join(control_plane, join(context, &plan, &joinable));
     let (server, ()) = tokio::select! {
         done = work => done?,
-        error = alive::until_one_ends(context, &plan) => return Err(error),
+        error = alive::until_one_ends(context, &plan.nodes) => return Err(error),
     };
     status.phase = Phase::Ready;
     status.server = Some(server);

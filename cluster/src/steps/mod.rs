@@ -15,8 +15,12 @@ mod network;
 mod nodes;
 mod readiness;
 mod ready;
+mod restore;
 mod watch;
 
 pub(crate) use boot::boot;
 pub(crate) use context::{Context, Plan, Span};
 pub(crate) use kubeconfig::kubeconfig;
+pub(crate) use nodes::var_volume;
+pub(crate) use readiness::marks;
+pub(crate) use restore::{Restore, restore};

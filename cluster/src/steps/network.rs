@@ -16,6 +16,26 @@ pub(super) async fn network(context: &Context<'_>) -> Result<Ipv4Net, StepError>
     context.step(Step::Network, None, create(context)).await
 }
 
+/// Makes the network on addresses that are given; another may have them by now.
+pub(super) async fn network_at(context: &Context<'_>, subnet: Ipv4Net) -> Result<(), StepError> {
+    let work = async {
+        context.check_cancel()?;
+        let spec = network_spec(context, subnet);
+        let made = context.engine.create_network(&spec).await;
+        made.map_err(|error| StepError::failed(Step::Network, None, error))
+    };
+    context.step(Step::Network, None, work).await
+}
+
+fn network_spec(context: &Context<'_>, subnet: Ipv4Net) -> NetworkSpec {
+    NetworkSpec {
+        name: network_name(context),
+        subnet,
+        masquerade: context.spec.egress == Egress::Open,
+        labels: labels::for_cluster(context.spec),
+    }
+}
+
 async fn create(context: &Context<'_>) -> Result<Ipv4Net, StepError> {
     context.check_cancel()?;
     let spec = context.spec;
@@ -36,12 +56,7 @@ async fn create(context: &Context<'_>) -> Result<Ipv4Net, StepError> {
         };
         let made = context
             .engine
-            .create_network(&NetworkSpec {
-                name: network_name(context),
-                subnet,
-                masquerade: spec.egress == Egress::Open,
-                labels: labels::for_cluster(spec),
-            })
+            .create_network(&network_spec(context, subnet))
             .await;
         match made {
             Ok(()) => return Ok(subnet),

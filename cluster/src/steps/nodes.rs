@@ -54,7 +54,22 @@ async fn make(
     work.await.map_err(|error| failed(node, &error))
 }
 
-async fn start(context: &Context<'_>, node: &NodePlan) -> Result<(), StepError> {
+/// Makes a node whose volume is there already, with the files of `archive`.
+pub(super) async fn make_again(
+    context: &Context<'_>,
+    node: &NodePlan,
+    archive: Vec<u8>,
+    privilege: &Privilege,
+) -> Result<(), StepError> {
+    let work = async {
+        let spec = spec(context, node, privilege);
+        context.engine.create_node(&spec).await?;
+        context.engine.copy_in(&node.name, archive).await
+    };
+    work.await.map_err(|error| failed(node, &error))
+}
+
+pub(super) async fn start(context: &Context<'_>, node: &NodePlan) -> Result<(), StepError> {
     let work = async {
         context
             .engine
@@ -73,7 +88,7 @@ fn spec(context: &Context<'_>, node: &NodePlan, privilege: &Privilege) -> NodeSp
         image: context.spec.image.clone(),
         network: network_name(context),
         address: node.address,
-        var_volume: format!("{}-var", node.name),
+        var_volume: var_volume(&node.name),
         publish_api: (node.role == Role::ControlPlane)
             .then_some((context.spec.api_address, context.spec.api_port)),
         privilege: privilege.clone(),
@@ -81,11 +96,16 @@ fn spec(context: &Context<'_>, node: &NodePlan, privilege: &Privilege) -> NodeSp
     }
 }
 
-fn failed(node: &NodePlan, error: &EngineError) -> StepError {
+/// The volume at a node's `/var`.
+pub(crate) fn var_volume(node: &str) -> String {
+    format!("{node}-var")
+}
+
+pub(super) fn failed(node: &NodePlan, error: &EngineError) -> StepError {
     StepError::failed(Step::Nodes, Some(&node.name), error)
 }
 
 /// The first error, after all are done.
-fn all_good<E>(results: Vec<Result<(), E>>) -> Result<(), E> {
+pub(super) fn all_good<E>(results: Vec<Result<(), E>>) -> Result<(), E> {
     results.into_iter().collect()
 }

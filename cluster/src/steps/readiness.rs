@@ -1,6 +1,6 @@
 //! Whether all is Ready, folded from the API's events. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -18,6 +18,8 @@ pub(super) struct Readiness {
     wanted: Vec<String>,
     control_plane: String,
     networked: bool,
+    /// Containers and heartbeats of an earlier life: what is told with them is not true now.
+    stale: BTreeSet<String>,
     nodes: BTreeMap<String, bool>,
     pods: BTreeMap<String, Pod>,
 }
@@ -38,9 +40,16 @@ impl Readiness {
             wanted,
             control_plane: control_plane.to_owned(),
             networked,
+            stale: BTreeSet::new(),
             nodes: BTreeMap::new(),
             pods: BTreeMap::new(),
         }
+    }
+
+    /// Believes only what was written after the marks in `stale` (see [`marks`]).
+    pub(super) fn after(mut self, stale: BTreeSet<String>) -> Self {
+        self.stale = stale;
+        self
     }
 
     /// Forgets what is known of one kind, because all of it will be told anew.
@@ -61,7 +70,7 @@ impl Readiness {
         match object["kind"].as_str()? {
             "Node" if gone => self.nodes.remove(name).and(None),
             "Node" => {
-                let ready = condition(object, "Ready");
+                let ready = condition(object, "Ready") && !self.is_stale(object);
                 let before = self.nodes.insert(name.to_owned(), ready);
                 (ready && before != Some(true)).then(|| format!("node {name} is Ready"))
             }
@@ -69,7 +78,10 @@ impl Readiness {
                 self.pods.remove(name).and(None)
             }
             "Pod" => {
-                let pod = pod(object);
+                let mut pod = pod(object);
+                if self.is_stale(object) {
+                    pod.waits = Some("of an earlier life".to_owned());
+                }
                 let ready = pod.waits.is_none();
                 let before = self.pods.insert(name.to_owned(), pod);
                 let was = before.is_some_and(|pod| pod.waits.is_none());
@@ -77,6 +89,10 @@ impl Readiness {
             }
             _ => None,
         }
+    }
+
+    fn is_stale(&self, object: &Value) -> bool {
+        marks(object).iter().any(|mark| self.stale.contains(mark))
     }
 
     /// Whether every node has an object.
@@ -116,6 +132,23 @@ impl Readiness {
         }
         missing
     }
+}
+
+/// What tells two lives of an object apart: a pod's containers, a node's last heartbeat.
+pub(crate) fn marks(object: &Value) -> Vec<String> {
+    let list = |key: &str| object["status"][key].as_array().into_iter().flatten();
+    let containers = list("containerStatuses")
+        .filter_map(|container| container["containerID"].as_str())
+        .filter(|id| !id.is_empty())
+        .map(str::to_owned);
+    let heartbeats = list("conditions")
+        .filter(|condition| condition["type"] == "Ready")
+        .filter_map(|condition| condition["lastHeartbeatTime"].as_str())
+        .map(|at| {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            format!("{name} {at}")
+        });
+    containers.chain(heartbeats).collect()
 }
 
 fn condition(object: &Value, kind: &str) -> bool {

@@ -1,7 +1,9 @@
 //! Waits until all nodes and all of kube-system are Ready, by watching them.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::{Either, select, try_join};
-use kcluster_matrix::Step;
+use kcluster_matrix::{NodePlan, Step};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -13,21 +15,42 @@ use crate::error::{StepError, StepFailure};
 
 /// Returns once all is Ready. Without a CNI: once all is that can be.
 pub(super) async fn ready(context: &Context<'_>, plan: &Plan) -> Result<(), StepError> {
-    context.step(Step::Ready, None, wait(context, plan)).await
+    let state = readiness(context, &plan.nodes);
+    let work = wait(context, &plan.control_plane().name, state, Some(plan));
+    context.step(Step::Ready, None, work).await
 }
 
-async fn wait(context: &Context<'_>, plan: &Plan) -> Result<(), StepError> {
-    let control_plane = &plan.control_plane().name;
+/// The same for nodes that come back: what is told with the marks in `stale` does not count.
+pub(super) async fn ready_again(
+    context: &Context<'_>,
+    nodes: &[NodePlan],
+    stale: BTreeSet<String>,
+) -> Result<(), StepError> {
+    let state = readiness(context, nodes).after(stale);
+    let work = wait(context, &nodes[0].name, state, None);
+    context.step(Step::Ready, None, work).await
+}
+
+fn readiness(context: &Context<'_>, nodes: &[NodePlan]) -> Readiness {
     let networked = context.spec.cell.cni.wants_routes();
-    let names = plan.nodes.iter().map(|node| node.name.clone()).collect();
-    let mut state = Readiness::new(names, control_plane, networked);
+    let names = nodes.iter().map(|node| node.name.clone()).collect();
+    Readiness::new(names, &nodes[0].name, networked)
+}
+
+/// Waits; the nodes of `plan` are new, and still lack their subnets.
+async fn wait(
+    context: &Context<'_>,
+    control_plane: &str,
+    mut state: Readiness,
+    plan: Option<&Plan>,
+) -> Result<(), StepError> {
     let nodes = Watch::new(context, control_plane, "Node", "/api/v1/nodes");
     let pods = "/api/v1/namespaces/kube-system/pods";
     let pods = Watch::new(context, control_plane, "Pod", pods);
 
     let registered = CancellationToken::new();
     let name_subnets = async {
-        if networked {
+        if let Some(plan) = plan.filter(|_| context.spec.cell.cni.wants_routes()) {
             registered.cancelled().await;
             cni(context, plan).await?;
         }

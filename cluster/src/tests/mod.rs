@@ -4,6 +4,6 @@ pub(crate) mod events;
 mod failures;
 mod pipeline;
 mod removal;
-mod stage;
+pub(crate) mod stage;
 
 pub(crate) use stage::spec;

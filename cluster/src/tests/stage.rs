@@ -15,7 +15,7 @@ use crate::engine::{ExecOutput, Labels};
 use crate::state::StateDir;
 use crate::up::{Cluster, UpError, up};
 
-pub(super) const IMAGE: &str = "kcluster/node:test";
+pub(crate) const IMAGE: &str = "kcluster/node:test";
 
 /// A small cluster of `workers` beside the control plane.
 pub(crate) fn spec(name: &str, workers: u8) -> ClusterSpec {
@@ -44,7 +44,7 @@ pub(crate) fn spec(name: &str, workers: u8) -> ClusterSpec {
 
 /// Keeps all events.
 #[derive(Default)]
-pub(super) struct Events(Mutex<Vec<EventKind>>);
+pub(crate) struct Events(Mutex<Vec<EventKind>>);
 
 impl Sink for Events {
     fn emit(&self, kind: EventKind) {
@@ -56,14 +56,14 @@ impl Sink for Events {
 }
 
 impl Events {
-    pub(super) fn all(&self) -> Vec<EventKind> {
+    pub(crate) fn all(&self) -> Vec<EventKind> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    pub(super) fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         let texts = self.all().into_iter().filter_map(|event| match event {
             EventKind::Note { text } => Some(text),
             _ => None,
@@ -72,7 +72,7 @@ impl Events {
     }
 
     /// Steps as a whole, in the order they began, each with how it ended.
-    pub(super) fn steps(&self) -> Vec<(Step, Outcome)> {
+    pub(crate) fn steps(&self) -> Vec<(Step, Outcome)> {
         let all = self.all();
         let begun = all.iter().filter_map(|event| match event {
             EventKind::StepStarted { step, node: None } => Some(*step),
@@ -96,18 +96,18 @@ impl Events {
 }
 
 /// The outside of one test.
-pub(super) struct Stage {
-    pub(super) engine: Recorder,
-    pub(super) events: Events,
-    pub(super) cancel: CancellationToken,
-    pub(super) state: StateDir,
+pub(crate) struct Stage {
+    pub(crate) engine: Recorder,
+    pub(crate) events: Events,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) state: StateDir,
     _root: tempfile::TempDir,
 }
 
 impl Stage {
     /// An engine with the node image, on which kubeadm succeeds and all of `spec`'s nodes
     /// become Ready.
-    pub(super) fn new(spec: &ClusterSpec) -> Self {
+    pub(crate) fn new(spec: &ClusterSpec) -> Self {
         let root = tempfile::tempdir().unwrap();
         let engine = Recorder::new().with_image(IMAGE, &Labels::new());
         let nodes = spec.nodes("10.89.0.0/24".parse().unwrap()).unwrap();
@@ -145,12 +145,12 @@ impl Stage {
         });
     }
 
-    pub(super) async fn up(&self, spec: &ClusterSpec) -> Result<Cluster, UpError> {
+    pub(crate) async fn up(&self, spec: &ClusterSpec) -> Result<Cluster, UpError> {
         up(&self.engine, spec, &self.state, &self.events, &self.cancel).await
     }
 
     /// The first call that begins with `start`.
-    pub(super) fn position(&self, start: &str) -> usize {
+    pub(crate) fn position(&self, start: &str) -> usize {
         self.engine
             .calls()
             .iter()
@@ -159,7 +159,7 @@ impl Stage {
     }
 }
 
-pub(super) fn output(stdout: &str) -> ExecOutput {
+pub(crate) fn output(stdout: &str) -> ExecOutput {
     ExecOutput {
         code: 0,
         stdout: stdout.to_owned(),
@@ -167,7 +167,7 @@ pub(super) fn output(stdout: &str) -> ExecOutput {
     }
 }
 
-pub(super) fn fails(stdout: &str, stderr: &str) -> ExecOutput {
+pub(crate) fn fails(stdout: &str, stderr: &str) -> ExecOutput {
     ExecOutput {
         code: 1,
         stdout: stdout.to_owned(),

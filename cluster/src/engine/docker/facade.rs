@@ -1,6 +1,7 @@
 //! The engine's verbs, each handed to the file that knows it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kcluster_matrix::Arch;
@@ -105,6 +106,15 @@ impl Engine for DockerEngine {
         self.drop_volume(name).await
     }
 
+    async fn copy_volumes(
+        &self,
+        image: &str,
+        pairs: &[(String, String)],
+        labels: &Labels,
+    ) -> Result<(), EngineError> {
+        self.duplicate(image, pairs, labels).await
+    }
+
     async fn create_node(&self, spec: &NodeSpec) -> Result<(), EngineError> {
         self.make_node(spec).await
     }
@@ -123,6 +133,18 @@ impl Engine for DockerEngine {
 
     async fn start_node(&self, node: &str) -> Result<(), EngineError> {
         self.start(node).await
+    }
+
+    async fn stop_node(&self, node: &str, grace: Duration) -> Result<(), EngineError> {
+        self.stop(node, grace).await
+    }
+
+    async fn pause_node(&self, node: &str) -> Result<(), EngineError> {
+        self.pause(node).await
+    }
+
+    async fn unpause_node(&self, node: &str) -> Result<(), EngineError> {
+        self.unpause(node).await
     }
 
     async fn nodes(&self, labels: &Labels) -> Result<Vec<NodeInfo>, EngineError> {

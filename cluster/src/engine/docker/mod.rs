@@ -1,9 +1,11 @@
 //! A Docker engine, by its API. The only place that knows a client library.
 
 mod connect;
+mod copy;
 mod errors;
 mod exec;
 mod facade;
+mod freeze;
 mod images;
 mod interactive;
 mod networks;

@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 use std::path::Path;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -13,7 +14,7 @@ use super::{Answer, Recorder};
 use crate::engine::lines::Lines;
 use crate::engine::{
     Engine, EngineError, EngineInfo, ExecOutput, ExecSpec, ImageInfo, Labels, NetworkInfo,
-    NetworkSpec, NodeInfo, NodeSpec, OutputLine, Privilege, Stream, VolumeInfo,
+    NetworkSpec, NodeInfo, NodeSpec, NodeState, OutputLine, Privilege, Stream, VolumeInfo,
 };
 
 fn words(labels: &Labels) -> String {
@@ -146,6 +147,20 @@ impl Engine for Recorder {
         self.state().remove_volume(name)
     }
 
+    async fn copy_volumes(
+        &self,
+        image: &str,
+        pairs: &[(String, String)],
+        _labels: &Labels,
+    ) -> Result<(), EngineError> {
+        let words: Vec<String> = pairs
+            .iter()
+            .map(|(from, to)| format!(" {from}:{to}"))
+            .collect();
+        self.called(format!("copy_volumes {image}{}", words.concat()))?;
+        self.state().copy_volumes(image, pairs)
+    }
+
     async fn create_node(&self, spec: &NodeSpec) -> Result<(), EngineError> {
         self.called(format!("create_node {}", spec.name))?;
         self.state().create_node(spec)
@@ -198,6 +213,28 @@ impl Engine for Recorder {
     async fn start_node(&self, node: &str) -> Result<(), EngineError> {
         self.called(format!("start_node {node}"))?;
         self.state().start_node(node)
+    }
+
+    async fn stop_node(&self, node: &str, _grace: Duration) -> Result<(), EngineError> {
+        self.called(format!("stop_node {node}"))?;
+        let up = [NodeState::Running, NodeState::Paused];
+        self.state().turn(node, &up, NodeState::Exited)
+    }
+
+    async fn pause_node(&self, node: &str) -> Result<(), EngineError> {
+        self.called(format!("pause_node {node}"))?;
+        let mut state = self.state();
+        if state.node(node)?.state == NodeState::Exited {
+            let reason = format!("Container {node} is not running");
+            return Err(failed("freeze node", node, &reason));
+        }
+        state.turn(node, &[NodeState::Running], NodeState::Paused)
+    }
+
+    async fn unpause_node(&self, node: &str) -> Result<(), EngineError> {
+        self.called(format!("unpause_node {node}"))?;
+        self.state()
+            .turn(node, &[NodeState::Paused], NodeState::Running)
     }
 
     async fn nodes(&self, labels: &Labels) -> Result<Vec<NodeInfo>, EngineError> {

@@ -22,6 +22,13 @@ pub(super) struct Node {
     pub(super) published: Option<(IpAddr, u16)>,
 }
 
+impl Node {
+    /// A frozen one keeps its addresses and ports.
+    fn is_up(&self) -> bool {
+        matches!(self.state, NodeState::Running | NodeState::Paused)
+    }
+}
+
 #[derive(Default)]
 pub(super) struct State {
     pub(super) calls: Vec<String>,
@@ -61,7 +68,7 @@ impl State {
     }
 
     pub(super) fn remove_network(&mut self, name: &str) -> Result<(), EngineError> {
-        let in_use = |node: &Node| node.spec.network == name && node.state == NodeState::Running;
+        let in_use = |node: &Node| node.spec.network == name && node.is_up();
         if self.nodes.values().any(in_use) {
             return Err(failed("remove network", name, "it has active endpoints"));
         }
@@ -147,7 +154,7 @@ impl State {
             let reason = "the address is not in the network's subnet";
             return Err(failed("start node", name, reason));
         }
-        let running = |other: &&Node| other.spec.name != name && other.state == NodeState::Running;
+        let running = |other: &&Node| other.spec.name != name && other.is_up();
         let others: Vec<&Node> = self.nodes.values().filter(running).collect();
         let same = |other: &&Node| {
             other.spec.network == spec.network && other.spec.address == spec.address
@@ -177,6 +184,39 @@ impl State {
         Ok(())
     }
 
+    /// Stops, freezes or thaws: a node in `from` gets to `to`, another stays as it is.
+    pub(super) fn turn(
+        &mut self,
+        name: &str,
+        from: &[NodeState],
+        to: NodeState,
+    ) -> Result<(), EngineError> {
+        let node = self
+            .nodes
+            .get_mut(name)
+            .ok_or_else(|| missing("node", name))?;
+        if from.contains(&node.state) {
+            node.state = to;
+        }
+        Ok(())
+    }
+
+    pub(super) fn copy_volumes(
+        &self,
+        image: &str,
+        pairs: &[(String, String)],
+    ) -> Result<(), EngineError> {
+        if self.image(image).is_none() {
+            return Err(missing("image", image));
+        }
+        for name in pairs.iter().flat_map(|(from, to)| [from, to]) {
+            if !self.volumes.contains_key(name) {
+                return Err(missing("volume", name));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn node(&self, name: &str) -> Result<&Node, EngineError> {
         self.nodes.get(name).ok_or_else(|| missing("node", name))
     }
@@ -196,7 +236,7 @@ impl State {
             .values()
             .filter(|node| carries(&node.spec.labels, labels))
             .map(|node| {
-                let running = node.state == NodeState::Running;
+                let running = node.is_up();
                 NodeInfo {
                     name: node.spec.name.clone(),
                     image: node.spec.image.clone(),

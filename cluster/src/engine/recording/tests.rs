@@ -1,4 +1,5 @@
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc::unbounded_channel;
@@ -203,4 +204,51 @@ async fn archives_become_images_with_labels() {
     assert!(engine.load_image(Box::new(broken)).await.is_err());
     engine.remove_image("i:1").await.unwrap();
     assert!(engine.image("i:1").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn nodes_freeze_thaw_stop_and_start_again() {
+    let engine = engine_with(&[node("x", 10, 0)]).await;
+    let state = async || engine.nodes(&labels("a")).await.unwrap()[0].state;
+    engine.start_node("x").await.unwrap();
+    for _ in 0..2 {
+        engine.pause_node("x").await.unwrap();
+        assert_eq!(state().await, NodeState::Paused);
+    }
+    assert!(
+        engine
+            .exec("x", ExecSpec::new(["true"]), None)
+            .await
+            .is_err()
+    );
+    assert!(engine.remove_network("n").await.is_err());
+    for _ in 0..2 {
+        engine.unpause_node("x").await.unwrap();
+        assert_eq!(state().await, NodeState::Running);
+    }
+    for _ in 0..2 {
+        engine.stop_node("x", Duration::ZERO).await.unwrap();
+        assert_eq!(state().await, NodeState::Exited);
+    }
+    assert!(engine.pause_node("x").await.is_err());
+    engine.start_node("x").await.unwrap();
+    assert_eq!(state().await, NodeState::Running);
+}
+
+#[tokio::test]
+async fn volumes_are_copied_only_between_those_that_exist() {
+    let engine = engine_with(&[node("x", 10, 0)]).await;
+    let pair = |to: &str| [("x".to_owned(), to.to_owned())];
+    let absent = engine
+        .copy_volumes("node:1", &pair("y"), &labels("a"))
+        .await;
+    assert!(matches!(
+        absent,
+        Err(EngineError::Missing { what: "volume", .. })
+    ));
+    engine.create_volume("y", &labels("a")).await.unwrap();
+    engine
+        .copy_volumes("node:1", &pair("y"), &labels("a"))
+        .await
+        .unwrap();
 }

@@ -1,0 +1,238 @@
+//! Snapshots and suspension on an engine in memory.
+
+use std::time::Duration;
+
+use kcluster_matrix::{ClusterSpec, exit};
+use serde_json::json;
+
+use super::{remove, restore, save, snapshots};
+use crate::clean;
+use crate::engine::recording::Answer;
+use crate::engine::{Engine, EngineError, NodeState};
+use crate::labels;
+use crate::state::Phase;
+use crate::suspend::{resume, suspend};
+use crate::tests::stage::{Stage, output, spec};
+
+/// A cluster that is up on an engine whose API has a list of everything.
+async fn stage(spec: &ClusterSpec) -> Stage {
+    let stage = Stage::new(spec);
+    stage.engine.script(|_, asked| {
+        let path = asked.argv.last()?;
+        let raw = asked.argv.iter().any(|word| word == "--raw");
+        let item = json!({
+            "kind": "Pod",
+            "metadata": { "name": "p", "namespace": "n", "uid": "u" },
+            "status": {
+                "qosClass": "Guaranteed",
+                "conditions": [{ "type": "Ready", "status": "True" }],
+                "containerStatuses": [{ "containerID": "containerd://1", "restartCount": 0 }],
+            },
+        });
+        let text = match path.split_once("?watch=true") {
+            None if raw => json!({ "items": [item] }),
+            Some(("/api/v1/pods", _)) => json!({ "type": "ADDED", "object": item }),
+            _ => return None,
+        };
+        Some(Answer::Output(output(&text.to_string())))
+    });
+    stage.up(spec).await.unwrap();
+    stage
+}
+
+fn calls<'a>(all: &'a [String], start: &str) -> Vec<&'a String> {
+    all.iter().filter(|call| call.starts_with(start)).collect()
+}
+
+#[tokio::test]
+async fn a_snapshot_is_taken_frozen_and_gives_the_cluster_back() {
+    let spec = spec("a", 1);
+    let stage = stage(&spec).await;
+    let (engine, name) = (&stage.engine, "one".parse().unwrap());
+    let taken = save(engine, &spec.name, &name, &stage.state, &stage.events)
+        .await
+        .unwrap();
+    assert!(taken.stale.contains("containerd://1"));
+    let copied = stage.position("copy_volumes");
+    assert!(stage.position("pause_node a-worker-1") < copied);
+    assert!(stage.position("unpause_node a-worker-1") > copied);
+    let again = save(engine, &spec.name, &name, &stage.state, &stage.events).await;
+    assert_eq!(again.unwrap_err().exit_code(), exit::BAD_INPUT);
+
+    crate::down(engine, &spec.name, &stage.state, &stage.events)
+        .await
+        .unwrap();
+    assert_eq!(engine.leftovers().len(), 2, "a volume for each node");
+    let listed = snapshots(&stage.state, &spec.name).unwrap();
+    assert_eq!(listed, [taken]);
+
+    let before = engine.calls().len();
+    let back = restore(
+        engine,
+        &spec.name,
+        &name,
+        &stage.state,
+        &stage.events,
+        &stage.cancel,
+    );
+    assert_eq!(back.await.unwrap().nodes, listed[0].nodes);
+    let new = engine.calls()[before..].to_vec();
+    assert!(calls(&new, "exec a-control-plane kubeadm").is_empty());
+    assert_eq!(calls(&new, "copy_volumes").len(), 1);
+    let node = engine.file("a-worker-1", "/etc/kubernetes/pki/ca.crt");
+    assert!(node.is_some(), "{:?}", engine.files("a-worker-1"));
+    assert!(stage.up(&spec).await.unwrap().existed);
+
+    assert!(
+        remove(engine, &stage.state, &spec.name, &name)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !remove(engine, &stage.state, &spec.name, &name)
+            .await
+            .unwrap()
+    );
+    assert_eq!(engine.leftovers().len(), 5);
+}
+
+#[tokio::test]
+async fn a_copy_that_fails_leaves_the_nodes_running_and_nothing_behind() {
+    let spec = spec("a", 1);
+    let stage = stage(&spec).await;
+    let full = EngineError::DiskFull {
+        operation: "copy".into(),
+        reason: "full".into(),
+    };
+    stage.engine.fail_on("copy_volumes", full);
+    let name = "one".parse().unwrap();
+    let failed = save(
+        &stage.engine,
+        &spec.name,
+        &name,
+        &stage.state,
+        &stage.events,
+    )
+    .await;
+    assert_eq!(failed.unwrap_err().exit_code(), exit::CLUSTER_FAILED);
+    let nodes = stage
+        .engine
+        .nodes(&labels::of_cluster(&spec.name))
+        .await
+        .unwrap();
+    assert!(nodes.iter().all(|node| node.state == NodeState::Running));
+    assert_eq!(stage.engine.leftovers().len(), 5);
+    assert_eq!(snapshots(&stage.state, &spec.name).unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_snapshot_that_does_not_fit_changes_nothing_and_says_why() {
+    let spec = spec("a", 0);
+    let stage = stage(&spec).await;
+    let name = "one".parse().unwrap();
+    let engine = &stage.engine;
+    let taken = save(engine, &spec.name, &name, &stage.state, &stage.events)
+        .await
+        .unwrap();
+    engine
+        .remove_volume(&taken.volume("a-control-plane"))
+        .await
+        .unwrap();
+    let back = restore(
+        engine,
+        &spec.name,
+        &name,
+        &stage.state,
+        &stage.events,
+        &stage.cancel,
+    );
+    let error = back.await.unwrap_err();
+    assert_eq!(error.exit_code(), exit::BAD_INPUT);
+    assert!(error.to_string().contains("has its volume"), "{error}");
+    assert_eq!(engine.leftovers().len(), 3);
+    let absent = "two".parse().unwrap();
+    let back = restore(
+        engine,
+        &spec.name,
+        &absent,
+        &stage.state,
+        &stage.events,
+        &stage.cancel,
+    );
+    assert!(
+        back.await
+            .unwrap_err()
+            .to_string()
+            .contains("no snapshot `two`")
+    );
+}
+
+#[tokio::test]
+async fn cleaning_removes_snapshots_too() {
+    let spec = spec("a", 0);
+    let stage = stage(&spec).await;
+    let name = "one".parse().unwrap();
+    save(
+        &stage.engine,
+        &spec.name,
+        &name,
+        &stage.state,
+        &stage.events,
+    )
+    .await
+    .unwrap();
+    clean(&stage.engine, &stage.state, &stage.events)
+        .await
+        .unwrap();
+    assert!(stage.engine.leftovers().is_empty());
+    assert_eq!(snapshots(&stage.state, &spec.name).unwrap(), []);
+}
+
+#[tokio::test]
+async fn all_nodes_freeze_and_go_on_and_repeats_do_nothing() {
+    let spec = spec("a", 1);
+    let stage = stage(&spec).await;
+    let (engine, name) = (&stage.engine, &spec.name);
+    assert!(suspend(engine, name, &stage.state).await.unwrap());
+    assert!(!suspend(engine, name, &stage.state).await.unwrap());
+    let refused = stage.up(&spec).await.unwrap_err();
+    assert!(refused.to_string().contains("is suspended"), "{refused}");
+    let one = "one".parse().unwrap();
+    let refused = save(engine, name, &one, &stage.state, &stage.events)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.exit_code(), exit::BAD_INPUT);
+
+    let window = Duration::from_secs(1);
+    let resumed = resume(engine, name, &stage.state, window, &stage.events)
+        .await
+        .unwrap();
+    let impact = resumed.unwrap().impact.unwrap();
+    assert_eq!(impact.classes["Guaranteed"].pods, 1);
+    assert_eq!(impact.pods, []);
+    let again = resume(engine, name, &stage.state, window, &stage.events)
+        .await
+        .unwrap();
+    assert_eq!(again, None);
+    assert!(stage.up(&spec).await.unwrap().existed);
+}
+
+#[tokio::test]
+async fn one_node_that_cannot_freeze_keeps_all_going() {
+    let spec = spec("a", 1);
+    let stage = stage(&spec).await;
+    stage.engine.kill_node("a-worker-1");
+    assert!(
+        suspend(&stage.engine, &spec.name, &stage.state)
+            .await
+            .is_err()
+    );
+    let nodes = stage
+        .engine
+        .nodes(&labels::of_cluster(&spec.name))
+        .await
+        .unwrap();
+    assert!(nodes.iter().all(|node| node.state != NodeState::Paused));
+    let status = stage.state.cluster(&spec.name).status().unwrap().unwrap();
+    assert_eq!(status.phase, Phase::Ready);
+}

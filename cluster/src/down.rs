@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::{join_all, join3};
+use kcluster_matrix::cluster::NODE_REPOSITORY;
 use kcluster_matrix::{ClusterName, Outcome, Sink, Step};
 
 use crate::engine::{Engine, EngineError, Labels};
@@ -58,9 +59,6 @@ pub async fn down(
     Ok(removed)
 }
 
-/// How the references that kcluster gives to node images begin.
-const OWN_REFERENCES: &str = "kcluster/node:";
-
 /// Removes all clusters, all snapshots and all node images.
 ///
 /// # Errors
@@ -97,7 +95,12 @@ pub async fn clean(
     // An image built upon ours inherits the label, and a user may tag ours anew: only the
     // references that kcluster itself gave are its own to remove.
     let references = images.iter().flat_map(|image| &image.references);
-    for reference in references.filter(|reference| reference.starts_with(OWN_REFERENCES)) {
+    let own = |reference: &&String| {
+        reference
+            .rsplit_once(':')
+            .is_some_and(|(repository, _)| repository == NODE_REPOSITORY)
+    };
+    for reference in references.filter(own) {
         match gone(engine.remove_image(reference).await) {
             Ok(()) => removed.images.push(reference.clone()),
             Err(error) => failures.push(error.to_string()),

@@ -85,6 +85,24 @@ pub struct KubeadmPatch {
     pub content: String,
 }
 
+impl KubeadmPatch {
+    /// Every target kubeadm knows, from 1.33 on.
+    pub const TARGETS: [&str; 6] = [
+        "etcd",
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+        "kubeletconfiguration",
+        "corednsdeployment",
+    ];
+    /// Every kind of patch kubeadm knows.
+    pub const KINDS: [&str; 3] = ["strategic", "merge", "json"];
+}
+
+/// The repository of every reference that kcluster gives to a node image; whatever is
+/// named otherwise is a user's, even if built upon one of ours.
+pub const NODE_REPOSITORY: &str = "kcluster/node";
+
 /// All settings of one cluster, with nothing left open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterSpec {

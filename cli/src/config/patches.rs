@@ -13,16 +13,6 @@ use super::values::inline;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Patches(pub Vec<KubeadmPatch>);
 
-const TARGETS: [&str; 6] = [
-    "etcd",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-    "kubeletconfiguration",
-    "corednsdeployment",
-];
-const TYPES: [&str; 3] = ["strategic", "merge", "json"];
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PatchEntry {
@@ -40,8 +30,8 @@ impl PatchEntry {
                 Err(UnknownValue::new(kind, value, known.iter().copied()).to_string())
             }
         };
-        one_of("patch target", &self.target, &TARGETS)?;
-        one_of("patch type", &self.r#type, &TYPES)?;
+        one_of("patch target", &self.target, &KubeadmPatch::TARGETS)?;
+        one_of("patch type", &self.r#type, &KubeadmPatch::KINDS)?;
         Ok(KubeadmPatch {
             target: self.target,
             kind: self.r#type,

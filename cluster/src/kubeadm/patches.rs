@@ -9,22 +9,12 @@ use serde_json::{Value, json};
 use super::{API_PORT, PATCHES};
 use crate::archive::File;
 
-/// What kubeadm can patch.
-const TARGETS: [&str; 6] = [
-    "etcd",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-    "kubeletconfiguration",
-    "corednsdeployment",
-];
 const STATIC_PODS: [&str; 4] = [
     "etcd",
     "kube-apiserver",
     "kube-controller-manager",
     "kube-scheduler",
 ];
-const KINDS: [&str; 3] = ["strategic", "merge", "json"];
 
 /// A patch that kubeadm would pass over in silence.
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +36,8 @@ pub(crate) fn check(patches: &[KubeadmPatch]) -> Result<(), PatchError> {
                 reason: UnknownValue::new(kind, text, all.iter().copied()),
             })
         };
-        known("patch target", &patch.target, &TARGETS)?;
-        known("kind of patch", &patch.kind, &KINDS)?;
+        known("patch target", &patch.target, &KubeadmPatch::TARGETS)?;
+        known("kind of patch", &patch.kind, &KubeadmPatch::KINDS)?;
     }
     Ok(())
 }

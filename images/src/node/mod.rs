@@ -17,6 +17,7 @@ mod wanted;
 
 use std::collections::BTreeMap;
 
+use kcluster_matrix::cluster::NODE_REPOSITORY;
 use kcluster_matrix::{Arch, KubeVersion};
 use serde_json::json;
 
@@ -74,7 +75,7 @@ impl NodeImageRequest {
         // `+` may be in a version, but not in a tag.
         let version = self.version.to_string().replace('+', "_");
         Ok(format!(
-            "kcluster/node:{version}-{}{variant}-{}",
+            "{NODE_REPOSITORY}:{version}-{}{variant}-{}",
             self.arch,
             self.recipe()?.short()
         ))

@@ -16,6 +16,8 @@ pub(crate) enum Suite {
     Faults,
     /// Kubernetes 1.34 and 1.37 boot and pass the smoke
     Versions,
+    /// All of conformance, parallel and serial, on two workers
+    Conformance,
 }
 
 impl Suite {
@@ -23,6 +25,7 @@ impl Suite {
         match self {
             Self::Faults => "faults",
             Self::Versions => "versions",
+            Self::Conformance => "conformance",
         }
     }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use camino::Utf8Path;
-use kcluster_cluster::KUBERNETES;
 use kcluster_cluster::engine::Engine;
+use kcluster_cluster::{ARCH, EMULATION, KUBERNETES};
 use kcluster_images::{
     Builder, Cache, Download, HostTools, NodeImageRequest, Settings as BuildSettings, Source,
     known_versions,
 };
 use kcluster_matrix::version::VersionError;
-use kcluster_matrix::{Arch, KubeVersion, Sink};
+use kcluster_matrix::{Emulation, KubeVersion, Platform, Sink};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Settings, SourceKind};
@@ -74,12 +74,12 @@ fn download(name: &str, text: &str) -> Result<Download, Told> {
     }
 }
 
-/// The image of `arch` that the settings ask for.
-pub(crate) fn request(settings: &Settings, arch: Arch) -> anyhow::Result<NodeImageRequest> {
+/// The image for `platform` that the settings ask for.
+pub(crate) fn request(settings: &Settings, platform: Platform) -> anyhow::Result<NodeImageRequest> {
     Ok(NodeImageRequest {
         source: source(settings)?,
         version: version(settings)?,
-        arch,
+        platform,
         e2e: settings.e2e_images,
     })
 }
@@ -137,15 +137,29 @@ async fn take_given(
             .help("`cargo kcluster images list` shows what there is; without --image it is built")
             .into());
     };
-    let wanted = request.version.to_string();
-    match image.labels.get(KUBERNETES) {
-        Some(version) if *version != wanted => Err(Told::input(format!(
-            "image `{given}` is of Kubernetes {version}, not {wanted}"
+    let of = |label: &str| image.labels.get(label).map(String::as_str);
+    let version = request.version.to_string();
+    if let Some(other) = of(KUBERNETES).filter(|other| *other != version) {
+        return Err(Told::input(format!(
+            "image `{given}` is of Kubernetes {other}, not {version}"
         ))
-        .help(format!("add --kubernetes {version}"))
-        .into()),
-        _ => Ok(given.to_owned()),
+        .help(format!("add --kubernetes {other}"))
+        .into());
     }
+    let platform = request.platform;
+    let emulation = of(EMULATION).unwrap_or(Emulation::Native.as_str());
+    if let Some(arch) = of(ARCH)
+        && (arch, emulation) != (platform.arch().as_str(), platform.emulation().as_str())
+    {
+        return Err(Told::input(format!(
+            "image `{given}` is of {arch} ({emulation}), not {} ({})",
+            platform.arch(),
+            platform.emulation()
+        ))
+        .help(format!("add --arch {arch} --emulation {emulation}"))
+        .into());
+    }
+    Ok(given.to_owned())
 }
 
 /// Writes the image's archive to `file`, whole or not at all.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use kcluster_matrix::{NodePlan, Role};
+use kcluster_matrix::{Emulation, NodePlan, Role};
 use serde_json::{Value, json};
 
 use crate::archive::{File, tar};
@@ -52,6 +52,11 @@ fn description(plan: &Plan, inputs: &Inputs<'_>, node: &NodePlan) -> Value {
             json!({ "name": node.name, "address": node.address, "podSubnet": node.pod_subnet })
         })
         .collect();
+    // Empty unless the kubelet is emulated.
+    let kubelet_arch = match spec.cell.emulation {
+        Emulation::Hybrid => spec.cell.arch.as_str(),
+        Emulation::Native | Emulation::Workload => "",
+    };
     json!({
         "cluster": spec.name,
         "name": node.name,
@@ -64,5 +69,6 @@ fn description(plan: &Plan, inputs: &Inputs<'_>, node: &NodePlan) -> Value {
         "gateway": crate::subnet::gateway(plan.subnet),
         "egress": spec.egress,
         "routes": spec.cell.cni.wants_routes(),
+        "kubeletArch": kubelet_arch,
     })
 }

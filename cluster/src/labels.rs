@@ -22,6 +22,8 @@ pub const IMAGE: &str = "dev.kcluster.image";
 pub const KUBERNETES: &str = "dev.kcluster.kubernetes";
 /// The architecture of an image.
 pub const ARCH: &str = "dev.kcluster.arch";
+/// What of an image is emulated; absent from those of the machine's own architecture.
+pub const EMULATION: &str = "dev.kcluster.emulation";
 
 /// The name of a snapshot. Its volumes do not carry [`CLUSTER`], so that they outlive the cluster.
 pub const SNAPSHOT: &str = "dev.kcluster.snapshot";

@@ -38,8 +38,8 @@ pub use error::{ClusterError, Difference, StepFailure};
 pub use impact::{ClassImpact, Impact, NodeGap, PodImpact};
 pub use kubeadm::PatchError;
 pub use labels::{
-    ARCH, CELL, CLUSTER, IMAGE, KUBERNETES, MANAGED, ROLE, SESSION, SNAPSHOT, SNAPSHOT_OF,
-    node_images, of_cluster, session,
+    ARCH, CELL, CLUSTER, EMULATION, IMAGE, KUBERNETES, MANAGED, ROLE, SESSION, SNAPSHOT,
+    SNAPSHOT_OF, node_images, of_cluster, session,
 };
 pub use list::{ClusterInfo, list};
 pub use load::{LoadError, load_archive, load_images};

@@ -19,11 +19,7 @@ impl Timeouts {
     /// What is enough on a busy two-core machine.
     #[must_use]
     pub fn of(emulation: Emulation) -> Self {
-        let factor = match emulation {
-            Emulation::Native => 1,
-            Emulation::Workload => 2,
-            Emulation::Hybrid => 5,
-        };
+        let factor = emulation.patience();
         Self {
             containerd: Duration::from_secs(60) * factor,
             kubeadm: Duration::from_secs(240) * factor,

@@ -13,7 +13,7 @@ use std::time::Instant;
 use kcluster_images::{
     Builder, Cache, NodeImageRequest, Settings, Source, host_arch, known_versions,
 };
-use kcluster_matrix::{EventKind, Sink, VersionRequest};
+use kcluster_matrix::{EventKind, Platform, Sink, VersionRequest};
 
 struct Lines;
 
@@ -37,8 +37,8 @@ impl Sink for Lines {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut version: VersionRequest = kcluster_images::default_version();
-    let (mut e2e, mut out, mut arch, mut tools, mut source) =
-        (false, None, host_arch()?, false, Source::Module);
+    let (mut e2e, mut out, mut arch, mut emulation, mut tools, mut source) =
+        (false, None, host_arch()?, None, false, Source::Module);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} needs a value"));
@@ -47,6 +47,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             "--tools" => tools = true,
             "--out" => out = Some(PathBuf::from(value()?)),
             "--arch" => arch = value()?.parse()?,
+            "--emulation" => emulation = Some(value()?.parse()?),
             "--dir" => {
                 source = Source::Dir {
                     path: value()?.into(),
@@ -64,7 +65,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let request = NodeImageRequest {
         source,
         version,
-        arch,
+        platform: Platform::new(arch, host_arch()?, emulation)?,
         e2e,
     };
     println!("{}", request.reference()?);

@@ -6,29 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
 use crate::cni::Cni;
+use crate::platform::Emulation;
 use crate::version::KubeVersion;
-
-/// Which parts of a cell run on emulated processors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Emulation {
-    /// Nothing is emulated.
-    Native,
-    /// Plumbing (containerd, runc, CNI, netfilter) native, all else emulated.
-    Hybrid,
-    /// Only pods are emulated.
-    Workload,
-}
-
-impl fmt::Display for Emulation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Native => "native",
-            Self::Hybrid => "hybrid",
-            Self::Workload => "workload",
-        })
-    }
-}
 
 /// One combination of Kubernetes version, network plugin and architecture.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,7 +16,7 @@ pub struct Cell {
     pub kubernetes: KubeVersion,
     /// The network plugin.
     pub cni: Cni,
-    /// The architecture of everything that is not plumbing.
+    /// The architecture of its pods, and of everything else that is not plumbing.
     pub arch: Arch,
     /// What of it is emulated.
     pub emulation: Emulation,

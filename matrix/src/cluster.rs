@@ -260,8 +260,8 @@ const FIRST_NODE: u32 = 10;
 mod tests {
     use super::*;
     use crate::arch::Arch;
-    use crate::cell::Emulation;
     use crate::cni::Cni;
+    use crate::platform::Emulation;
     use proptest::prelude::*;
 
     fn spec(workers: u8, pods: &str) -> ClusterSpec {

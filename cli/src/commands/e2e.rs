@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use kcluster_e2e::marks::Gauge;
 use kcluster_e2e::run::not_run;
 use kcluster_e2e::{Durations, E2eError, End, RunRequest, RunResult, Tools, Which};
-use kcluster_matrix::{Arch, KubeVersion, Shard, Sink, Suite, exit};
+use kcluster_matrix::{Arch, Emulation, KubeVersion, Shard, Sink, Suite, exit};
 
 use crate::config::{Layer, NameFlag, ReportFlag, SourceFlags, TestFlags};
 use crate::context::Context;
@@ -131,10 +131,9 @@ impl Args {
             ),
             None => {
                 let version = image::version(&context.settings)?;
-                let arch = host_arch().ok_or_else(|| {
-                    Told::input("this machine's architecture is none that kcluster knows")
-                })?;
-                let cell = context.settings.cell(version.clone(), arch);
+                let machine = Arch::from_uname(&machine());
+                let platform = context.settings.platform_on(machine)?;
+                let cell = context.settings.cell(version.clone(), platform);
                 (version, report::history(context, &cell))
             }
         };
@@ -211,13 +210,17 @@ async fn run(
 ) -> anyhow::Result<Vec<Done>> {
     let settings = &context.settings;
     let info = target.engine.info().await?;
+    let emulation = target
+        .spec
+        .as_ref()
+        .map_or(Emulation::Native, |spec| spec.cell.emulation);
     let begun = std::time::Instant::now();
     let mut done: Vec<Done> = Vec::new();
     for phase in &plan.phases {
         let request = RunRequest {
             tools: tools.clone(),
             kubeconfig: settings.kubeconfig(),
-            processes: plan::processes(settings, &info, phase),
+            processes: plan::processes(settings, &info, emulation, phase),
             list: phase.list.clone(),
             out: plan.folder(out, phase),
             timeout: settings.timeout.0.saturating_sub(begun.elapsed()),
@@ -277,8 +280,9 @@ async fn programs(context: &Context, version: &KubeVersion) -> anyhow::Result<To
     })
 }
 
-fn host_arch() -> Option<Arch> {
-    Arch::from_uname(rustix::system::uname().machine().to_str().ok()?)
+fn machine() -> String {
+    let name = rustix::system::uname();
+    name.machine().to_string_lossy().into_owned()
 }
 
 fn unknown(context: &Context) -> Told {

@@ -6,11 +6,11 @@ use camino::Utf8PathBuf;
 use clap::Subcommand;
 use jiff::Timestamp;
 use kcluster_cluster::engine::{ImageInfo, Labels};
-use kcluster_cluster::{ARCH, KUBERNETES, node_images};
+use kcluster_cluster::{ARCH, EMULATION, KUBERNETES, node_images};
 use kcluster_images::Cache;
-use kcluster_matrix::{Step, exit};
+use kcluster_matrix::{Emulation, Platform, Step, exit};
 
-use crate::config::{ImageFlags, Layer, SourceFlags, Timeout};
+use crate::config::{ImageFlags, Layer, Settings, SourceFlags, Timeout};
 use crate::context::Context;
 use crate::output::Table;
 use crate::{engine, image, interrupt};
@@ -81,7 +81,7 @@ impl Args {
 
 async fn into_engine(context: &Context) -> anyhow::Result<String> {
     let (engine, info) = engine::probe(&context.settings, &context.hub).await?;
-    let request = image::request(&context.settings, context.settings.arch_on(info.arch)?)?;
+    let request = image::request(&context.settings, context.settings.platform_on(info.arch)?)?;
     let ensure = image::ensure(context, engine.as_ref(), &request);
     let reference = engine::step(&context.hub, Step::NodeImage, ensure).await?;
     if request.e2e {
@@ -91,12 +91,17 @@ async fn into_engine(context: &Context) -> anyhow::Result<String> {
     Ok(reference)
 }
 
+/// A file is for machines of the architecture asked for, unless something is to be emulated.
+fn into_file_for(settings: &Settings) -> anyhow::Result<Platform> {
+    let machine = kcluster_images::host_arch()?;
+    Ok(match (settings.arch.given(), settings.emulation.given()) {
+        (Some(arch), None | Some(Emulation::Native)) => Platform::native(*arch),
+        _ => settings.platform_on(Some(machine))?,
+    })
+}
+
 async fn into_file(context: &Context, file: &Utf8PathBuf) -> anyhow::Result<String> {
-    let arch = match context.settings.arch.given() {
-        Some(arch) => *arch,
-        None => kcluster_images::host_arch()?,
-    };
-    let request = image::request(&context.settings, arch)?;
+    let request = image::request(&context.settings, into_file_for(&context.settings)?)?;
     image::write_archive(context, &request, file).await?;
     Ok(file.to_string())
 }
@@ -115,13 +120,17 @@ fn label(image: &ImageInfo, name: &str) -> String {
 }
 
 async fn list(context: &Context) -> anyhow::Result<()> {
-    let mut table = Table::new(["image", "kubernetes", "arch", "size"]).numbers(3);
+    let mut table = Table::new(["image", "kubernetes", "arch", "emulation", "size"]).numbers(4);
     for image in node_images_of(context).await? {
         let name = image.references.first().unwrap_or(&image.id).clone();
         table.row([
             name,
             label(&image, KUBERNETES),
             label(&image, ARCH),
+            match image.labels.get(EMULATION) {
+                Some(emulation) => emulation.clone(),
+                None => Emulation::Native.to_string(),
+            },
             mib(image.size),
         ]);
     }

@@ -72,10 +72,19 @@ impl Args {
 async fn boot(context: &Context) -> anyhow::Result<Cluster> {
     let settings = &context.settings;
     let (engine, info) = engine::probe(settings, &context.hub).await?;
-    let arch = settings.arch_on(info.arch)?;
-    let request = image::request(settings, arch)?;
-    let cell = settings.cell(request.version.clone(), arch);
+    let platform = settings.platform_on(info.arch)?;
+    let request = image::request(settings, platform)?;
+    let cell = settings.cell(request.version.clone(), platform);
     context.hub.enter(cell.id());
+    if platform.is_foreign() {
+        context.hub.note(&format_args!(
+            "{} is emulated on {} ({}); native: {}",
+            platform.arch(),
+            platform.machine(),
+            platform.emulation(),
+            platform.emulation().runs_native()
+        ));
+    }
     let image = image::ensure(context, engine.as_ref(), &request);
     let image = engine::step(&context.hub, Step::NodeImage, image).await?;
     let spec = settings.cluster_spec(cell, image)?;

@@ -2,7 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use kcluster_matrix::cluster::KubeadmPatch;
-use kcluster_matrix::{Arch, Cell, ClusterSpec, Emulation, KubeVersion};
+use kcluster_matrix::{Arch, Cell, ClusterSpec, KubeVersion, Platform};
 
 use super::keys::Settings;
 use crate::error::Told;
@@ -20,32 +20,29 @@ impl Settings {
         self.cluster_dir().join("kubeconfig")
     }
 
-    /// The architecture asked for, which must be the engine's: nothing is emulated yet.
+    /// The architectures of the cluster and of the engine's machine, and what is emulated.
     ///
     /// # Errors
-    /// When it is not, or when the engine runs on one that kcluster does not know.
-    pub fn arch_on(&self, engine: Option<Arch>) -> Result<Arch, Told> {
-        match (self.arch.given().copied(), engine) {
-            (None, Some(arch)) => Ok(arch),
-            (Some(asked), Some(arch)) if asked == arch => Ok(arch),
-            (Some(asked), Some(arch)) => Err(Told::input(format!(
-                "architecture {asked} does not run on an engine of {arch}"
-            ))
-            .help("emulated clusters are not part of this version; use --engine with a machine of that architecture")),
-            (_, None) => Err(Told::input(
+    /// When that cannot be, or when the engine runs on an architecture that kcluster does not know.
+    pub fn platform_on(&self, engine: Option<Arch>) -> Result<Platform, Told> {
+        let machine = engine.ok_or_else(|| {
+            Told::input(
                 "the engine's machine is of no architecture that Kubernetes is released for",
-            )),
-        }
+            )
+        })?;
+        let arch = self.arch.given().copied().unwrap_or(machine);
+        Platform::new(arch, machine, self.emulation.given().copied())
+            .map_err(|error| Told::input(error.to_string()))
     }
 
     /// The cell these settings describe.
     #[must_use]
-    pub fn cell(&self, kubernetes: KubeVersion, arch: Arch) -> Cell {
+    pub fn cell(&self, kubernetes: KubeVersion, platform: Platform) -> Cell {
         Cell {
             kubernetes,
             cni: self.cni,
-            arch,
-            emulation: Emulation::Native,
+            arch: platform.arch(),
+            emulation: platform.emulation(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use camino::Utf8PathBuf;
 use ipnet::Ipv4Net;
-use kcluster_matrix::{Arch, ClusterName, Cni, Egress, ProxyMode, VersionRequest};
+use kcluster_matrix::{Arch, ClusterName, Cni, Egress, Emulation, ProxyMode, VersionRequest};
 
 use super::host::Host;
 use super::patches::Patches;
@@ -23,6 +23,12 @@ settings! {
 
     /// Architecture of the cluster; auto is the engine's own.
     Image arch: Auto<Arch> = |_| Auto::Auto, example "arm64";
+
+    /// What of another architecture is emulated: hybrid or workload; native is nothing.
+    ///
+    /// `hybrid`: all but the plumbing (containerd, runc, CNI plugins, kube-proxy); `workload`: only the
+    /// images of pods. `auto` is native on the architecture's own machines, and hybrid on others.
+    Image emulation: Auto<Emulation> = |_| Auto::Auto, example "hybrid", hint "KIND";
 
     /// Where Kubernetes comes from: module, release, url or dir.
     ///

@@ -2,6 +2,7 @@
 
 use camino::Utf8PathBuf;
 use clap::FromArgMatches;
+use kcluster_matrix::{Arch, Emulation, Platform};
 
 use super::error::ConfigError;
 use super::*;
@@ -217,4 +218,24 @@ fn misspelt_variables_are_warned_about_and_others_are_not() {
         warnings,
         ["variable KCLUSTER_NODE is not known; did you mean KCLUSTER_NODES?"]
     );
+}
+
+#[test]
+fn another_architecture_is_emulated_and_ones_own_is_not() {
+    let on = |args: &[&str]| {
+        let settings = Scene::new().load(args).unwrap();
+        settings.platform_on(Some(Arch::Amd64))
+    };
+    assert_eq!(on(&[]).unwrap(), Platform::native(Arch::Amd64));
+    let hybrid = on(&["--arch=s390x"]).unwrap();
+    assert_eq!(hybrid.arch(), Arch::S390x);
+    assert_eq!(hybrid.emulation(), Emulation::Hybrid);
+    let workload = on(&["--arch=arm64", "--emulation=workload"]).unwrap();
+    assert_eq!(workload.emulation(), Emulation::Workload);
+    for refused in [
+        ["--arch=arm64", "--emulation=native"],
+        ["--arch=amd64", "--emulation=hybrid"],
+    ] {
+        assert!(on(&refused).is_err(), "{refused:?}");
+    }
 }

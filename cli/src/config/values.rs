@@ -54,6 +54,9 @@ impl<T: Clone + fmt::Debug + Send + Sync + 'static> Value0 for T {}
 impl Inner for kcluster_matrix::Arch {
     const NAME: &'static str = "ARCH";
 }
+impl Inner for kcluster_matrix::Emulation {
+    const NAME: &'static str = "KIND";
+}
 impl Inner for std::num::NonZeroUsize {
     const NAME: &'static str = "N";
 }

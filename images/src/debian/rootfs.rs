@@ -111,24 +111,53 @@ impl Builder {
             suite,
         )?;
         let _slot = self.slot().await;
-        let scratch = dir.join("scratch");
-        fs::create_dir_all(&scratch)?;
-        Run::new("mmdebstrap", dir)
-            .brought_by(TOOL)
-            // Extracting runs no maintainer script, so it needs no emulator for another architecture.
-            .args(["--variant=extract", "--format=tar", "--quiet"])
-            .arg(format!("--architectures={}", set.arch.debian()))
-            .arg(format!("--include={}", set.packages.include.join(",")))
-            .arg("--aptopt=Acquire::Languages \"none\"")
-            .arg("--aptopt=Acquire::Retries \"3\"")
-            .arg("--aptopt=APT::Install-Recommends \"false\"")
-            .arg(suite)
-            .arg(to)
-            .args(mirrors.lines(suite, keyring))
-            .env("TMPDIR", &scratch)
-            .output()
-            .await?;
-        fs::remove_dir_all(&scratch)?;
+        let lines = mirrors.lines(suite, keyring);
+        let Err(error) = mmdebstrap(set, suite, dir, to, &lines).await else {
+            return Ok(());
+        };
+        // Mirrors that hold few architectures' updates in good order hold the release itself all the same.
+        let Some(release) = lines.get(..1).filter(|_| lines.len() > 1) else {
+            return Err(error);
+        };
+        if mmdebstrap(set, suite, dir, to, release).await.is_err() {
+            return Err(error);
+        }
+        let said = match &error {
+            Error::Command(failed) => failed.tail.first().map_or_else(String::new, String::clone),
+            error => error.to_string(),
+        };
+        self.sink.warn(&format_args!(
+            "the mirror's updates of Debian {suite} for {} cannot be used, so packages for {} are those of the release alone: {said}",
+            set.arch, set.name
+        ));
         Ok(())
     }
+}
+
+async fn mmdebstrap(
+    set: &PackageSet<'_>,
+    suite: &str,
+    dir: &Path,
+    to: &Path,
+    sources: &[String],
+) -> Result<()> {
+    let scratch = dir.join("scratch");
+    fs::create_dir_all(&scratch)?;
+    Run::new("mmdebstrap", dir)
+        .brought_by(TOOL)
+        // Extracting runs no maintainer script, so it needs no emulator for another architecture.
+        .args(["--variant=extract", "--format=tar", "--quiet"])
+        .arg(format!("--architectures={}", set.arch.debian()))
+        .arg(format!("--include={}", set.packages.include.join(",")))
+        .arg("--aptopt=Acquire::Languages \"none\"")
+        .arg("--aptopt=Acquire::Retries \"3\"")
+        .arg("--aptopt=APT::Install-Recommends \"false\"")
+        .arg(suite)
+        .arg(to)
+        .args(sources)
+        .env("TMPDIR", &scratch)
+        .output()
+        .await?;
+    fs::remove_dir_all(&scratch)?;
+    Ok(())
 }

@@ -44,8 +44,9 @@ pub(super) async fn bake(
         );
         builder.sink.emit(EventKind::Note { text });
     }
-    let sets = ["agnhost", "busybox", "nginx"]
-        .map(|name| package_set(name, request.arch).recipe().to_string());
+    let arch = request.platform.arch();
+    let sets =
+        ["agnhost", "busybox", "nginx"].map(|name| package_set(name, arch).recipe().to_string());
     let key = Recipe::new("e2e-store", REVISION)
         .with("base", kube.entry.path("").as_os_str().as_encoded_bytes())
         .with(
@@ -65,14 +66,15 @@ pub(super) async fn bake(
         .with_all("packages", sets)
         .with_all("fixtures", fixtures::texts())
         .key();
-    let what = format!(
-        "images of the tests of {} ({})",
-        request.version, request.arch
-    );
+    let what = format!("images of the tests of {} ({arch})", request.version);
     builder
-        .store(&what, &key, request.arch, Some(kube.store()), async || {
-            collect(builder, request, kube, &wanted).await
-        })
+        .store(
+            &what,
+            &key,
+            (arch, request.platform.machine()),
+            Some(kube.store()),
+            async || collect(builder, request, kube, &wanted).await,
+        )
         .await
 }
 
@@ -82,8 +84,9 @@ async fn collect(
     kube: &Kube,
     wanted: &Wanted,
 ) -> Result<Batch> {
-    let agnhost_packages = package_set("agnhost", request.arch);
-    let nginx_packages = package_set("nginx", request.arch);
+    let arch = request.platform.arch();
+    let agnhost_packages = package_set("agnhost", arch);
+    let nginx_packages = package_set("nginx", arch);
     let needs_nginx = [Standin::Nginx, Standin::Httpd]
         .iter()
         .any(|standin| wanted.images.contains_key(standin));
@@ -92,7 +95,7 @@ async fn collect(
         .iter()
         .map(|(standin, references)| make(builder, request, *standin, references));
     let (coredns, (debian, _in_use), agnhost, nginx, made) = tokio::try_join!(
-        coredns_layer(builder, request, &kube.requirements.coredns),
+        coredns_layer(builder, arch, &kube.requirements.coredns),
         builder.packages(&agnhost_packages),
         standins::agnhost(builder, request),
         async {

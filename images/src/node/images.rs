@@ -65,7 +65,7 @@ pub(super) async fn make(
             (Base::Debian, Some(own), running(&["nnp"]))
         }
         Standin::Busybox => {
-            let packages = package_set("busybox", request.arch);
+            let packages = package_set("busybox", request.platform.arch());
             let (tree, _in_use) = builder.packages(&packages).await?;
             let tree = standins::busybox(builder, request, tree).await?;
             (Base::Nothing, Some(tree), running(&["sh"]))
@@ -104,11 +104,12 @@ async fn by_tag(
     standin: Standin,
     references: &[String],
 ) -> Result<Vec<Image>> {
+    let arch = request.platform.arch();
     let mut images = Vec::new();
     for reference in references {
         let (config, tree) = match standin {
-            Standin::Etcd => programs::etcd(builder, request, tag(reference)).await?,
-            Standin::Pause => programs::pause(builder, request, tag(reference)).await?,
+            Standin::Etcd => programs::etcd(builder, arch, tag(reference)).await?,
+            Standin::Pause => programs::pause(builder, arch, tag(reference)).await?,
             _ => programs::sample_apiserver(builder, request, tag(reference)).await?,
         };
         images.push(Image {

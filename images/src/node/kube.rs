@@ -27,14 +27,12 @@ const IMAGES: [&str; 4] = [
     "kube-proxy",
 ];
 
-/// Commands that the node itself runs.
-const NODE_COMMANDS: [&str; 3] = ["kubelet", "kubeadm", "kubectl"];
-
 pub(super) struct Kube {
     store: Store,
     pub(super) entry: crate::cache::Entry,
     pub(super) requirements: Requirements,
     apiserver: String,
+    proxy: String,
 }
 
 /// Kubernetes' commands; those that share a file are links to it.
@@ -65,35 +63,45 @@ async fn collect(
     let NodeImageRequest {
         source,
         version,
-        arch,
+        platform,
         ..
     } = request;
+    let (arch, machine) = (platform.kubernetes(), platform.machine());
     let (binaries, netfilter, etcd, coredns, pause) = tokio::try_join!(
-        source.commands(builder, version, *arch),
-        async { builder.packages(&package_set("kube-proxy", *arch)).await },
-        etcd(builder, request, &needs.etcd),
-        coredns_layer(builder, request, &needs.coredns),
-        pause(builder, request, &needs.pause),
+        source.commands(builder, version, arch),
+        async { builder.packages(&package_set("kube-proxy", machine)).await },
+        etcd(builder, arch, &needs.etcd),
+        coredns_layer(builder, arch, &needs.coredns),
+        pause(builder, arch, &needs.pause),
     )?;
     let mut batch = Batch::default();
     let repository = &needs.repository;
     let commands = batch.layer(commands_layer(&binaries)?);
+    // Netfilter's sockets know only the machine's own processes.
+    let native = if arch == machine {
+        commands
+    } else {
+        let binaries = source.commands(builder, version, machine).await?;
+        batch.layer(commands_layer(&binaries)?)
+    };
     let netfilter = batch.layer(netfilter.0);
     for name in IMAGES {
         let config = ImageConfig {
             entrypoint: vec![format!("/usr/local/bin/{name}")],
             ..config()
         };
-        let layers = if name == "kube-proxy" {
-            vec![commands, netfilter]
-        } else {
-            vec![commands]
-        };
-        batch.image(
-            vec![format!("{repository}/{name}:{version}")],
+        let is_proxy = name == "kube-proxy";
+        batch.workloads.push(Workload {
+            refs: vec![format!("{repository}/{name}:{version}")],
+            pinned: false,
+            arch: is_proxy.then_some(machine),
             config,
-            &layers,
-        );
+            layers: if is_proxy {
+                vec![native, netfilter]
+            } else {
+                vec![commands]
+            },
+        });
     }
     let (etcd_config, etcd) = etcd;
     let etcd = batch.layer(etcd);
@@ -121,6 +129,7 @@ async fn collect(
     batch.workloads.push(Workload {
         refs: vec![format!("{repository}/pause:{}", needs.pause)],
         pinned: true,
+        arch: None,
         config: pause_config,
         layers: vec![pause],
     });
@@ -131,9 +140,10 @@ pub(super) async fn bake(builder: &Builder, request: &NodeImageRequest) -> Resul
     let NodeImageRequest {
         source,
         version,
-        arch,
+        platform,
         ..
     } = request;
+    let (arch, machine) = (platform.kubernetes(), platform.machine());
     let requirements = Requirements::of(source, builder, version).await?;
     let recipe = Recipe::new("kube-store", REVISION)
         .with(
@@ -142,24 +152,31 @@ pub(super) async fn bake(builder: &Builder, request: &NodeImageRequest) -> Resul
         )
         .with(
             "packages",
-            package_set("kube-proxy", *arch).recipe().as_str(),
+            package_set("kube-proxy", machine).recipe().as_str(),
         )
         .with("requirements", format!("{requirements:?}"))
         .with("version", version.to_string())
         .with("arch", arch.as_str());
+    let recipe = if arch == machine {
+        recipe
+    } else {
+        recipe.with("machine", machine.as_str())
+    };
     let key = source.identify(recipe)?.key();
     let what = format!("images of Kubernetes {version} ({arch})");
     let store = builder
-        .store(&what, &key, *arch, None, async || {
+        .store(&what, &key, (arch, machine), None, async || {
             collect(builder, request, &requirements).await
         })
         .await?;
-    let apiserver = format!("{}/kube-apiserver:{version}", requirements.repository);
+    let image = |name: &str| format!("{}/{name}:{version}", requirements.repository);
+    let (apiserver, proxy) = (image("kube-apiserver"), image("kube-proxy"));
     Ok(Kube {
         entry: store.entry.clone(),
         store,
         requirements,
         apiserver,
+        proxy,
     })
 }
 
@@ -192,9 +209,14 @@ impl Kube {
     /// Store, links and containerd's configuration.
     pub(super) fn tree(&self) -> Result<Tree> {
         let mut tree = Tree::from_folder(&self.store.folder(), PLACE)?;
-        let commands = self.store.lowest_layer(&self.apiserver)?;
-        for name in NODE_COMMANDS {
+        for (name, image) in [
+            ("kubelet", &self.apiserver),
+            ("kubeadm", &self.apiserver),
+            // What asks again and again runs as kube-proxy does: natively.
+            ("kubectl", &self.proxy),
+        ] {
             debug_assert!(COMMANDS.contains(&name));
+            let commands = self.store.lowest_layer(image)?;
             tree.symlink(
                 &format!("usr/local/bin/{name}"),
                 &format!("{commands}/usr/local/bin/{name}"),

@@ -18,7 +18,7 @@ mod wanted;
 use std::collections::BTreeMap;
 
 use kcluster_matrix::cluster::NODE_REPOSITORY;
-use kcluster_matrix::{Arch, KubeVersion};
+use kcluster_matrix::{Arch, Emulation, KubeVersion, Platform};
 use serde_json::json;
 
 use crate::builder::Builder;
@@ -44,8 +44,8 @@ pub struct NodeImageRequest {
     pub source: Source,
     /// Its version.
     pub version: KubeVersion,
-    /// The nodes' architecture.
-    pub arch: Arch,
+    /// The nodes' architectures.
+    pub platform: Platform,
     /// Whether the images that tests run are inside.
     pub e2e: bool,
 }
@@ -76,34 +76,50 @@ impl NodeImageRequest {
         let version = self.version.to_string().replace('+', "_");
         Ok(format!(
             "{NODE_REPOSITORY}:{version}-{}{variant}-{}",
-            self.arch,
+            self.platform_tag(),
             self.recipe()?.short()
         ))
+    }
+
+    /// Such as `amd64`, or `s390x-hybrid-amd64`: the cell's, what is emulated, and the machine's.
+    fn platform_tag(&self) -> String {
+        let platform = self.platform;
+        match platform.emulation() {
+            Emulation::Native => platform.arch().to_string(),
+            emulation => format!("{}-{emulation}-{}", platform.arch(), platform.machine()),
+        }
     }
 
     /// The image's labels.
     #[must_use]
     pub fn labels(&self) -> BTreeMap<String, String> {
-        [
+        let platform = self.platform;
+        let mut labels = vec![
             ("dev.kcluster.image", "node".to_owned()),
             ("dev.kcluster.kubernetes", self.version.to_string()),
-            ("dev.kcluster.arch", self.arch.to_string()),
+            ("dev.kcluster.arch", platform.arch().to_string()),
             ("dev.kcluster.e2e", self.e2e.to_string()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
+        ];
+        if platform.is_foreign() {
+            labels.push(("dev.kcluster.emulation", platform.emulation().to_string()));
+            labels.push(("dev.kcluster.machine", platform.machine().to_string()));
+        }
+        labels
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 
     fn recipe(&self) -> Result<Key> {
         let sets = ["node", "kube-proxy", "agnhost", "busybox", "nginx"]
-            .map(|name| package_set(name, self.arch).recipe().to_string());
+            .map(|name| package_set(name, self.platform.arch()).recipe().to_string());
         let recipe = Recipe::new("node-image", REVISION)
             .with("components", embedded_digest().as_str())
             .with("containerd-config", kube::CONTAINERD_CONFIG)
             .with_all("packages", sets)
             .with_all("fixtures", fixtures::texts())
             .with("version", self.version.to_string())
-            .with("arch", self.arch.as_str())
+            .with("arch", self.platform_tag())
             .with("e2e", self.e2e.to_string());
         let recipe = if self.e2e {
             recipe
@@ -130,10 +146,11 @@ impl Builder {
     /// # Errors
     /// When something cannot be built, fetched or written.
     pub async fn node_image(&self, request: &NodeImageRequest) -> Result<NodeImage> {
-        let NodeImageRequest { arch, .. } = *request;
+        let platform = request.platform;
+        let machine = platform.machine();
         let (rootfs, plumbing, kube) = tokio::try_join!(
-            async { self.packages(&package_set("node", arch)).await },
-            bare::plumbing(self, arch),
+            async { self.packages(&package_set("node", machine)).await },
+            bare::plumbing(self, machine),
             kube::bake(self, request),
         )?;
         let (rootfs, rootfs_entry) = rootfs;
@@ -152,13 +169,18 @@ impl Builder {
         }
         registry::of_node(&mut top, &manifests)?;
         let contains: Vec<String> = manifests.into_keys().collect();
-        let about = json!({
+        let mut about = json!({
             "kubernetes": request.version,
-            "arch": arch,
+            "arch": platform.arch(),
             "source": request.source.to_string(),
             "components": kube.components(),
             "images": contains,
         });
+        if platform.is_foreign() {
+            about["emulation"] = json!(platform.emulation());
+            about["machine"] = json!(machine);
+            about["native"] = json!(platform.emulation().runs_native());
+        }
         top.text("kcluster/image.json", 0o644, format!("{about:#}\n"));
         trees.push(top);
 
@@ -180,7 +202,8 @@ impl Builder {
             labels: labels.clone(),
             ..ImageConfig::default()
         };
-        let archive = image(&reference, arch.as_str(), &config, layers)?;
+        // Its first process is the machine's own, so the engine starts it as it starts any other.
+        let archive = image(&reference, machine.as_str(), &config, layers)?;
         Ok(NodeImage {
             reference,
             labels,

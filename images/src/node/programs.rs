@@ -1,6 +1,6 @@
 //! Images that hold one program and next to nothing else.
 
-use kcluster_matrix::KubeVersion;
+use kcluster_matrix::{Arch, KubeVersion};
 
 use super::{NodeImageRequest, PATH};
 use crate::builder::Builder;
@@ -27,11 +27,7 @@ pub(super) fn bare_layer() -> Tree {
 }
 
 /// The layer that CoreDNS' image and agnhost's both begin with.
-pub(super) async fn coredns_layer(
-    builder: &Builder,
-    request: &NodeImageRequest,
-    tag: &str,
-) -> Result<Tree> {
+pub(super) async fn coredns_layer(builder: &Builder, arch: Arch, tag: &str) -> Result<Tree> {
     let version = tag.trim_start_matches('v');
     let component = Component {
         name: "coredns",
@@ -41,18 +37,14 @@ pub(super) async fn coredns_layer(
         tags: &[],
         ldflags: String::new(),
     };
-    let entry = builder.component(&component, request.arch).await?;
+    let entry = builder.component(&component, arch).await?;
     let mut tree = bare_layer();
     tree.file("coredns", 0o755, &entry.path("coredns"))?;
     Ok(tree)
 }
 
 /// The pause image, for kubeadm and for tests.
-pub(super) async fn pause(
-    builder: &Builder,
-    request: &NodeImageRequest,
-    tag: &str,
-) -> Result<(ImageConfig, Tree)> {
+pub(super) async fn pause(builder: &Builder, arch: Arch, tag: &str) -> Result<(ImageConfig, Tree)> {
     let component = Component {
         name: "pause",
         title: format!("pause {tag}"),
@@ -61,7 +53,7 @@ pub(super) async fn pause(
         tags: &[],
         ldflags: format!("-X main.version={tag}"),
     };
-    let entry = builder.component(&component, request.arch).await?;
+    let entry = builder.component(&component, arch).await?;
     let mut tree = Tree::default();
     tree.file("pause", 0o755, &entry.path("pause"))?;
     let config = ImageConfig {
@@ -81,11 +73,7 @@ pub(super) fn config() -> ImageConfig {
 }
 
 /// The etcd image, for kubeadm and for tests.
-pub(super) async fn etcd(
-    builder: &Builder,
-    request: &NodeImageRequest,
-    tag: &str,
-) -> Result<(ImageConfig, Tree)> {
+pub(super) async fn etcd(builder: &Builder, arch: Arch, tag: &str) -> Result<(ImageConfig, Tree)> {
     // The module's version is the tag without the count of its image's rebuilds.
     let version = tag.rsplit_once('-').map_or(tag, |(version, _)| version);
     let component = Component {
@@ -96,7 +84,7 @@ pub(super) async fn etcd(
         tags: &[],
         ldflags: String::new(),
     };
-    let entry = builder.component(&component, request.arch).await?;
+    let entry = builder.component(&component, arch).await?;
     let mut tree = bare_layer();
     tree.file("usr/local/bin/etcd", 0o755, &entry.path("etcd"))?;
     let config = ImageConfig {
@@ -124,7 +112,9 @@ pub(super) async fn sample_apiserver(
         tags: &[],
         ldflags: String::new(),
     };
-    let entry = builder.component(&component, request.arch).await?;
+    let entry = builder
+        .component(&component, request.platform.arch())
+        .await?;
     let mut tree = bare_layer();
     tree.file("sample-apiserver", 0o755, &entry.path("sample-apiserver"))?;
     let config = ImageConfig {

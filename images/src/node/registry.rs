@@ -61,11 +61,13 @@ pub(super) async fn of_agnhost(
         match words[..] {
             [] | ["#", ..] => {}
             ["pause", tag, name] => {
-                let (config, pause) = programs::pause(builder, request, tag).await?;
+                let (config, pause) =
+                    programs::pause(builder, request.platform.arch(), tag).await?;
                 let layers = vec![Layer::of(pause).await?];
                 let archive = image(
                     &format!("pause:{name}"),
-                    request.arch.as_str(),
+                    // What the nodes' containerd takes.
+                    request.platform.machine().as_str(),
                     &config,
                     layers,
                 )?;

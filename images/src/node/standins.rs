@@ -32,7 +32,7 @@ async fn upstream(builder: &Builder, request: &NodeImageRequest) -> Result<Kuber
 pub(super) async fn agnhost(builder: &Builder, request: &NodeImageRequest) -> Result<Tree> {
     let module = upstream(builder, request).await?;
     let binary = module
-        .build(builder, Product::Agnhost, request.arch)
+        .build(builder, Product::Agnhost, request.platform.arch())
         .await?;
     let porter = module.sources.join("test/images/agnhost/porter");
     let mut tree = Tree::default();
@@ -75,7 +75,7 @@ pub(super) async fn pet(builder: &Builder, request: &NodeImageRequest, name: &st
 pub(super) async fn nonewprivs(builder: &Builder, request: &NodeImageRequest) -> Result<Tree> {
     let module = upstream(builder, request).await?;
     let binary = module
-        .build(builder, Product::NoNewPrivs, request.arch)
+        .build(builder, Product::NoNewPrivs, request.platform.arch())
         .await?;
     let mut tree = Tree::default();
     tree.file("usr/local/bin/nnp", 0o6755, &binary)?;
@@ -97,7 +97,9 @@ pub(super) async fn busybox(
         tags: &[],
         ldflags: String::new(),
     };
-    let entry = builder.component(&component, request.arch).await?;
+    let entry = builder
+        .component(&component, request.platform.arch())
+        .await?;
     into_bin(&mut tree);
     tree.file("usr/bin/sh", 0o755, &entry.path("sh"))?;
     for name in ["ash", "env", "printenv"] {

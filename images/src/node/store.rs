@@ -22,6 +22,8 @@ pub(super) const PLACE: &str = "kcluster/store";
 pub(super) struct Workload {
     pub(super) refs: Vec<String>,
     pub(super) pinned: bool,
+    /// Whose programs it holds, where that is not what the store's other images hold.
+    pub(super) arch: Option<Arch>,
     pub(super) config: ImageConfig,
     /// Numbers of layers of the [`Batch`], the lowest first.
     pub(super) layers: Vec<usize>,
@@ -44,6 +46,7 @@ impl Batch {
         self.workloads.push(Workload {
             refs,
             pinned: false,
+            arch: None,
             config,
             layers: layers.to_vec(),
         });
@@ -58,9 +61,17 @@ struct Spec<'a> {
 #[derive(Serialize)]
 struct SpecImage<'a> {
     refs: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform: Option<SpecPlatform>,
     pinned: bool,
     config: &'a ImageConfig,
     layers: Vec<&'a Path>,
+}
+
+#[derive(Serialize)]
+struct SpecPlatform {
+    os: &'static str,
+    architecture: Arch,
 }
 
 /// What `bake` tells of what it wrote.
@@ -128,12 +139,14 @@ impl Store {
 }
 
 impl Builder {
-    /// The store of that key: found, or baked from what `collect` brings together.
+    /// The store of that key: found, or baked from what `collect` brings together, which are
+    /// programs of `arch`. A containerd takes only images of its own architecture, so all are
+    /// labelled as the `machine`'s.
     pub(super) async fn store(
         &self,
         what: &str,
         key: &Key,
-        arch: Arch,
+        (arch, machine): (Arch, Arch),
         base: Option<&Store>,
         collect: impl AsyncFnOnce() -> Result<Batch>,
     ) -> Result<Store> {
@@ -159,7 +172,7 @@ impl Builder {
                     run = run.arg("--base").arg(base.folder());
                 }
                 let report = run
-                    .args(["--arch", arch.as_str()])
+                    .args(["--arch", arch.as_str(), "--label-as", machine.as_str()])
                     .arg(dir.join("spec.json"))
                     .env("TMPDIR", &dir)
                     .output()
@@ -192,6 +205,10 @@ fn write_spec(workloads: &[Workload], layers: &[PathBuf], to: &Path) -> Result<(
         .iter()
         .map(|workload| SpecImage {
             refs: &workload.refs,
+            platform: workload.arch.map(|architecture| SpecPlatform {
+                os: "linux",
+                architecture,
+            }),
             pinned: workload.pinned,
             config: &workload.config,
             layers: workload

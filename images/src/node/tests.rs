@@ -4,7 +4,7 @@ fn request(version: &str, e2e: bool) -> NodeImageRequest {
     NodeImageRequest {
         source: Source::Module,
         version: version.parse().unwrap(),
-        arch: Arch::Amd64,
+        platform: Platform::native(Arch::Amd64),
         e2e,
     }
 }
@@ -24,12 +24,44 @@ fn a_reference_is_known_without_building_and_says_what_it_is() {
     );
 }
 
+/// Every one that an amd64 machine carries, and what other machines carry natively.
+fn platforms() -> Vec<Platform> {
+    let foreign = |arch, emulation| Platform::new(arch, Arch::Amd64, Some(emulation)).ok();
+    let emulated = Arch::ALL
+        .into_iter()
+        .flat_map(|arch| Emulation::ALL.map(|emulation| foreign(arch, emulation)))
+        .flatten()
+        .filter(|platform| platform.is_foreign());
+    Arch::ALL
+        .map(Platform::native)
+        .into_iter()
+        .chain(emulated)
+        .collect()
+}
+
+#[test]
+fn a_foreign_image_says_what_is_emulated_and_where() {
+    let hybrid = NodeImageRequest {
+        platform: Platform::new(Arch::S390x, Arch::Amd64, None).unwrap(),
+        ..request("1.36.3", true)
+    };
+    let reference = hybrid.reference().unwrap();
+    assert!(
+        reference.starts_with("kcluster/node:v1.36.3-s390x-hybrid-amd64-e2e-"),
+        "{reference}"
+    );
+    let labels = hybrid.labels();
+    assert_eq!(labels["dev.kcluster.arch"], "s390x");
+    assert_eq!(labels["dev.kcluster.emulation"], "hybrid");
+    assert_eq!(labels["dev.kcluster.machine"], "amd64");
+}
+
 #[test]
 fn whatever_changes_the_image_changes_its_reference() {
     let mut seen = std::collections::BTreeSet::new();
     for version in ["1.36.3", "1.36.4"] {
         for e2e in [false, true] {
-            for arch in Arch::ALL {
+            for platform in platforms() {
                 for source in [
                     Source::Module,
                     Source::Release {
@@ -40,7 +72,7 @@ fn whatever_changes_the_image_changes_its_reference() {
                     },
                 ] {
                     let request = NodeImageRequest {
-                        arch,
+                        platform,
                         source,
                         ..request(version, e2e)
                     };

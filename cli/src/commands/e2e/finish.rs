@@ -40,6 +40,7 @@ impl Done {
             ("cni", spec.cell.cni.to_string()),
             ("arch", spec.cell.arch.to_string()),
             ("emulation", spec.cell.emulation.to_string()),
+            ("native", spec.cell.emulation.runs_native().to_owned()),
             ("kube-proxy-mode", spec.proxy_mode.to_string()),
             ("workers", spec.workers.to_string()),
             ("image", spec.image.clone()),

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use camino::{Utf8Path, Utf8PathBuf};
 use kcluster_cluster::engine::EngineInfo;
 use kcluster_e2e::{Durations, Selection, SpecList, Which, capacity};
-use kcluster_matrix::{Shard, Suite};
+use kcluster_matrix::{Emulation, Shard, Suite};
 
 use super::Args;
 use crate::config::Settings;
@@ -121,7 +121,12 @@ pub(super) fn failed(suites: &[Suite]) -> Vec<String> {
 }
 
 /// As many processes as were asked for, or as the engine's machine carries.
-pub(super) fn processes(settings: &Settings, info: &EngineInfo, phase: &Phase) -> usize {
+pub(super) fn processes(
+    settings: &Settings,
+    info: &EngineInfo,
+    emulation: Emulation,
+    phase: &Phase,
+) -> usize {
     // Specs that run alone run in one process; more would only cost memory.
     if phase.which == Which::Serial {
         return 1;
@@ -134,7 +139,7 @@ pub(super) fn processes(settings: &Settings, info: &EngineInfo, phase: &Phase) -
     } else {
         (usize::try_from(info.cpus).unwrap_or(1), info.memory)
     };
-    capacity::processes(cores, memory, phase.list.len())
+    capacity::processes(cores, memory, phase.list.len(), emulation)
 }
 
 #[cfg(test)]

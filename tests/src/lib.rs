@@ -15,6 +15,7 @@ mod kcluster;
 mod own_engine;
 mod process;
 mod sshd;
+pub mod suite;
 
 pub use engine::{Inventory, docker};
 pub use junit::{JunitTotals, junit_totals};

@@ -1,43 +1,76 @@
 //! All of conformance, parallel and serial, on two workers.
 
-use kcluster_tests::{Kcluster, junit_totals, real_clusters};
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use kcluster_tests::{Kcluster, junit_totals, real_clusters, suite};
+
+/// A run on two cores may take this long, in seconds.
+const AT_MOST: f64 = 35.0 * 60.0;
 
 #[test]
-#[ignore = "takes half an hour; `cargo xtask test conformance` runs it"]
-fn every_conformance_spec_passes() {
-    if !real_clusters("every_conformance_spec_passes") {
+#[ignore = "takes an hour; `cargo xtask test conformance` runs it"]
+fn all_of_it_three_times_in_a_row() {
+    if !real_clusters("all_of_it_three_times_in_a_row") {
         return;
     }
+    let out = suite::folder("conformance").unwrap();
+    for run in 1..=3 {
+        let passed = whole("1.36", &out.join(run.to_string()));
+        assert_eq!(passed, 446, "1.36 has 446 conformance specs");
+    }
+}
+
+#[test]
+#[ignore = "takes half an hour; `cargo xtask test conformance-1.37` runs it"]
+fn all_of_it_of_1_37() {
+    if !real_clusters("all_of_it_of_1_37") {
+        return;
+    }
+    let out = suite::folder("conformance-1.37").unwrap();
+    assert!(whole("1.37", &out) > 400);
+}
+
+/// Boots a cell, runs all specs, and returns how many passed: all of them.
+fn whole(version: &str, out: &std::path::Path) -> usize {
     let kcluster = Kcluster::new().unwrap();
     let ok = |args: &[&str]| kcluster.run(args).unwrap().expect_code(0).unwrap();
-    ok(&["up", "--name", "full", "--nodes", "2"]);
-    let listed = ok(&["e2e", "--all", "--dry-run", "--name", "full"]);
-    let listed = listed
-        .stdout
-        .lines()
-        .filter(|line| line.starts_with('['))
-        .count();
-    let out = kcluster.state().join("out");
+    let (name, folder) = ("full", out.display().to_string());
+    ok(&[
+        "up",
+        "--name",
+        name,
+        "--kubernetes",
+        version,
+        "--nodes",
+        "2",
+        "--cni",
+        "bridge",
+    ]);
+    let listed = ok(&["e2e", "--all", "--dry-run", "--name", name]).stdout;
+    let listed = listed.lines().filter(|line| line.starts_with('[')).count();
     let run = kcluster
-        .run(&[
-            "e2e",
-            "--all",
-            "--name",
-            "full",
-            "--report-dir",
-            &out.display().to_string(),
-        ])
+        .run(&["e2e", "--all", "--name", name, "--report-dir", &folder])
         .unwrap();
-    let lines: Vec<&str> = run.stderr.lines().collect();
-    eprintln!("{}", lines[lines.len().saturating_sub(40)..].join("\n"));
-    eprintln!("{listed} specs in {:.0} s", run.took.as_secs_f64());
+    let told = |start: &str| -> Vec<&str> {
+        let lines = run.stderr.lines();
+        lines.filter(|line| line.starts_with(start)).collect()
+    };
+    let flaky = told("flaky:");
+    let flaky = match flaky.is_empty() {
+        true => "none flaky".to_owned(),
+        false => flaky.join(", "),
+    };
     let totals = junit_totals(kcluster.state(), &out.join("junit.xml"), "conformance").unwrap();
-    ok(&["down", "--name", "full"]);
-    assert_eq!(totals.tests, listed, "{totals:?}");
-    assert_eq!(
-        (totals.failures, totals.errors, totals.skipped),
-        (0, 0, 0),
-        "{totals:?}"
-    );
-    assert_eq!(run.code, 0);
+    let passed = totals.tests - totals.failures - totals.errors - totals.skipped;
+    suite::note(&format!(
+        "{version}: {passed} of {listed} in {:.1} min, {flaky}, {}",
+        run.took.as_secs_f64() / 60.0,
+        told("high-water marks").join(", ")
+    ))
+    .unwrap();
+    ok(&["down", "--name", name]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!((totals.tests, passed), (listed, listed), "{totals:?}");
+    assert!(run.took.as_secs_f64() <= AT_MOST, "{:?}", run.took);
+    passed
 }

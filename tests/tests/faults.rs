@@ -11,7 +11,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use kcluster_tests::{Inventory, Kcluster, docker, real_clusters};
+use kcluster_tests::{Inventory, Kcluster, docker, junit_totals, real_clusters};
 
 /// Longer than any boot here, so that kills fall before, within and after it.
 const BOOT: Duration = Duration::from_secs(14);
@@ -245,5 +245,52 @@ impl Random {
             .wrapping_add(1_442_695_040_888_963_407);
         let share = (self.0 >> 40) as f64 / (1u64 << 24) as f64;
         most.mul_f64(share)
+    }
+}
+
+/// What cannot be judged is not called failed, and what was there is collected.
+#[test]
+#[ignore = "waits until a node counts as lost; `cargo xtask test faults` runs it"]
+fn a_worker_killed_in_the_middle_of_a_run_makes_it_errored() {
+    if !real_clusters("a_worker_killed_in_the_middle_of_a_run_makes_it_errored") {
+        return;
+    }
+    let kcluster = Kcluster::new().unwrap();
+    let ok = |args: &[&str]| kcluster.run(args).unwrap().expect_code(0).unwrap();
+    ok(&["up", "--name", "k", "--nodes", "2"]);
+    let out = kcluster.state().join("out");
+    let folder = out.display().to_string();
+    let mut run = kcluster
+        .spawn(&["e2e", "--name", "k", "--report-dir", &folder])
+        .unwrap();
+    let log = kcluster.state().join("spawned.log");
+    let told = || fs_err::read_to_string(&log).unwrap();
+    let first_verdict = Instant::now();
+    while !fs_err::read_to_string(out.join("events.jsonl"))
+        .is_ok_and(|events| events.contains("spec-finished"))
+    {
+        assert!(
+            first_verdict.elapsed() < Duration::from_secs(120),
+            "{}",
+            told()
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    docker(&["kill", "k-worker-2"]).unwrap();
+    let killed = Instant::now();
+    let code = run.wait().unwrap().code();
+    eprintln!(
+        "ended {:.0} s after the kill",
+        killed.elapsed().as_secs_f64()
+    );
+    let totals = junit_totals(kcluster.state(), &out.join("junit.xml"), "conformance").unwrap();
+    let report = fs_err::read_to_string(out.join("junit.xml")).unwrap();
+    ok(&["down", "--name", "k"]);
+    assert_eq!(code, Some(3), "{}", told());
+    assert_eq!(totals.failures, 0, "{totals:?}");
+    assert!(totals.errors > 0 && totals.tests == 417, "{totals:?}");
+    assert!(report.contains("worker-2"), "the report names no node");
+    for artefact in ["report.json", "report.html", "summary.md", "dump/nodes"] {
+        assert!(out.join(artefact).exists(), "no {artefact}");
     }
 }

@@ -16,8 +16,11 @@ pub(crate) enum Suite {
     Faults,
     /// Kubernetes 1.34 and 1.37 boot and pass the smoke
     Versions,
-    /// All of conformance, parallel and serial, on two workers
+    /// All of conformance, parallel and serial, on two workers, three times in a row
     Conformance,
+    /// All of conformance of Kubernetes 1.37, once
+    #[value(name = "conformance-1.37")]
+    Conformance137,
 }
 
 impl Suite {
@@ -26,6 +29,17 @@ impl Suite {
             Self::Faults => "faults",
             Self::Versions => "versions",
             Self::Conformance => "conformance",
+            Self::Conformance137 => "conformance-1.37",
+        }
+    }
+
+    /// The test that runs it: its file, and its name where the file has several.
+    fn test(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Faults => ("faults", None),
+            Self::Versions => ("versions", None),
+            Self::Conformance => ("conformance", Some("all_of_it_three_times_in_a_row")),
+            Self::Conformance137 => ("conformance", Some("all_of_it_of_1_37")),
         }
     }
 }
@@ -34,26 +48,27 @@ impl Suite {
 pub(crate) fn run(suite: Suite) -> Result<()> {
     build()?;
     setup::run()?;
+    let note = tempfile::NamedTempFile::new()?;
+    let (file, test) = suite.test();
     let (code, took) = status(
         cargo()
-            .args([
-                "test",
-                "--locked",
-                "--package",
-                "kcluster-tests",
-                "--test",
-                suite.name(),
-            ])
+            .args(["test", "--locked", "--package", "kcluster-tests"])
+            .args(["--test", file])
             .args(["--", "--test-threads=1", "--nocapture", "--include-ignored"])
-            .env("KCLUSTER_TESTS", "all"),
+            .args(test)
+            .env("KCLUSTER_TESTS", "all")
+            .env("KCLUSTER_SUITE_NOTE", note.path()),
     )?;
     let passed = code == 0;
+    let told = fs_err::read_to_string(note.path())?;
+    let told: Vec<&str> = told.lines().collect();
     let date = Zoned::now().strftime("%Y-%m-%d %H:%M %Z").to_string();
     let line = format!(
-        "| {} | {date} | {} | {:.0} s |",
+        "| {} | {date} | {} | {:.0} s | {} |",
         suite.name(),
         if passed { "passed" } else { "FAILED" },
-        took.as_secs_f64()
+        took.as_secs_f64(),
+        told.join("; ")
     );
     record(suite.name(), &line)?;
     if !passed {
@@ -63,7 +78,7 @@ pub(crate) fn run(suite: Suite) -> Result<()> {
 }
 
 const HEAD: &str = "# Long suites\n\nWritten by `cargo xtask test NAME`; one line per suite, its last run.\n\n\
-| suite | when | result | duration |\n|---|---|---|---|\n";
+| suite | when | result | duration | what it told |\n|---|---|---|---|---|\n";
 
 /// Replaces the suite's line and keeps the others'.
 fn record(name: &str, line: &str) -> Result<()> {

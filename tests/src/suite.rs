@@ -1,0 +1,36 @@
+//! What a long suite leaves behind: its reports, and what its record in `docs/suites.md` says.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// Adds to what the record of the running suite says beside its verdict; without a suite the text is only printed.
+///
+/// # Errors
+/// When the file that `cargo xtask test NAME` named cannot be written.
+pub fn note(text: &str) -> Result<()> {
+    eprintln!("{text}");
+    let Some(file) = std::env::var_os("KCLUSTER_SUITE_NOTE") else {
+        return Ok(());
+    };
+    let mut file = fs_err::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(PathBuf::from(file))?;
+    writeln!(file, "{text}").context("failed to write the note")
+}
+
+/// An empty folder for reports that outlive the test, `target/suites/NAME`.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn folder(name: &str) -> Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = root.join("../target/suites").join(name);
+    if folder.exists() {
+        fs_err::remove_dir_all(&folder)?;
+    }
+    fs_err::create_dir_all(&folder)?;
+    Ok(folder.canonicalize()?)
+}

@@ -14,7 +14,7 @@ use kcluster_matrix::version::VersionError;
 use kcluster_matrix::{Emulation, KubeVersion, Platform, Sink};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Settings, SourceKind};
+use crate::config::{E2eImages, Settings, SourceKind};
 use crate::context::Context;
 use crate::error::Told;
 
@@ -80,7 +80,7 @@ pub(crate) fn request(settings: &Settings, platform: Platform) -> anyhow::Result
         source: source(settings)?,
         version: version(settings)?,
         platform,
-        e2e: settings.e2e_images,
+        e2e: settings.e2e_images == E2eImages::Built,
     })
 }
 
@@ -204,7 +204,7 @@ pub(crate) async fn host_tools(
 }
 
 /// Drops `work` when a signal comes; builds end their processes then.
-async fn until_cancelled<T>(
+pub(crate) async fn until_cancelled<T>(
     cancel: &CancellationToken,
     work: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {

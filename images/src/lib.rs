@@ -22,6 +22,6 @@ pub use cache::{Cache, Listed, Pruned};
 pub use catalogue::{default_version, known_versions};
 pub use command::CommandFailed;
 pub use error::{Error, Result};
-pub use node::{NodeImage, NodeImageRequest};
+pub use node::{Made, NodeImage, NodeImageRequest, TestImage};
 pub use oci::ImageArchive;
 pub use source::{Download, HostTools, Source};

@@ -7,10 +7,10 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use kcluster_cluster::engine::{ImageInfo, Labels};
 use kcluster_cluster::{ARCH, EMULATION, KUBERNETES, node_images};
-use kcluster_images::Cache;
+use kcluster_images::{Cache, Made};
 use kcluster_matrix::{Emulation, Platform, Step, exit};
 
-use crate::config::{ImageFlags, Layer, Settings, SourceFlags, Timeout};
+use crate::config::{E2eImages, ImageFlags, Layer, Settings, SourceFlags, Timeout};
 use crate::context::Context;
 use crate::output::Table;
 use crate::{engine, image, interrupt};
@@ -25,8 +25,16 @@ pub(crate) struct Args {
 enum Sub {
     /// Build the node image, and the programs that run specs, and load it into the engine
     Build(Build),
-    /// List the node images of the engine
-    List,
+    /// List the node images of the engine, or the images that specs run
+    List {
+        /// List the images that the tests of this version name, and what nodes run for each
+        #[arg(long)]
+        e2e: bool,
+        #[command(flatten)]
+        image: ImageFlags,
+        #[command(flatten)]
+        source: SourceFlags,
+    },
     /// Show what images and cached builds take on disk
     Sizes,
     /// Remove node images that no cluster uses, and builds that were not used for a while
@@ -52,6 +60,7 @@ impl Args {
     pub(crate) fn layer(&self) -> Layer {
         match &self.command {
             Sub::Build(build) => Layer::of([&build.image.0, &build.source.0]),
+            Sub::List { image, source, .. } => Layer::of([&image.0, &source.0]),
             _ => Layer::default(),
         }
     }
@@ -71,7 +80,8 @@ impl Args {
                     .printer
                     .data(&interrupt::or_interrupted(result, &context.cancel)?);
             }
-            Sub::List => list(&context).await?,
+            Sub::List { e2e: true, .. } => test_images(&context).await?,
+            Sub::List { .. } => list(&context).await?,
             Sub::Sizes => sizes(&context).await?,
             Sub::Prune { unused_for } => prune(&context, unused_for).await?,
         }
@@ -141,6 +151,34 @@ async fn list(context: &Context) -> anyhow::Result<()> {
     } else {
         context.printer.data(&table.to_string());
     }
+    Ok(())
+}
+
+/// Says of each image that tests name whether ours or the official one runs.
+async fn test_images(context: &Context) -> anyhow::Result<()> {
+    let (version, source) = (
+        image::version(&context.settings)?,
+        image::source(&context.settings)?,
+    );
+    context.follow()?;
+    let listing = async {
+        let builder = image::builder(context)?;
+        Ok(builder.test_images(&source, &version).await?)
+    };
+    let images = image::until_cancelled(&context.cancel, listing).await;
+    context.hub.finish();
+    let official = context.settings.e2e_images == E2eImages::Official;
+    let mut table = Table::new(["image", "runs", "from"]);
+    for image in images? {
+        let (runs, from) = match image.made {
+            Made::From(source) if !official => ("built", source),
+            Made::From(_) => ("official", "its registry"),
+            Made::Unused => ("official", "its registry; no conformance spec runs it"),
+            Made::Unknown => ("official", "its registry; nothing here makes it"),
+        };
+        table.row([image.reference, runs.to_owned(), from.to_owned()]);
+    }
+    context.printer.data(&table.to_string());
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use super::patches::Patches;
 use super::table::{Group, Key, Origin, Source, settings};
 use super::timeout::Timeout;
 use super::value::{self, Value, known};
-use super::values::{Auto, SourceKind, Table};
+use super::values::{Auto, E2eImages, SourceKind, Table};
 
 settings! {
     /// Name of the cluster.
@@ -52,8 +52,8 @@ settings! {
     /// Node image that the engine has; auto is the one the other settings describe, built where missing.
     Image image: Auto<String> = |_| Auto::Auto, example "kcluster/node:mine", hint "REFERENCE";
 
-    /// Bake the images that conformance specs use into the node image.
-    Image e2e_images: bool = |_| true, example "false";
+    /// Images that specs run: built (here, baked into the node image) or official (pulled by the nodes when needed).
+    Image e2e_images: E2eImages = |_| E2eImages::Built, example "official";
 
     /// Workers beside the control plane; 0 leaves one untainted node.
     Cluster nodes: u8 = |_| 1, example "3";

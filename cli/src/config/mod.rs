@@ -35,4 +35,4 @@ pub use patches::Patches;
 pub use show::{as_json, as_toml, template};
 pub use table::{Group, Key, Origin};
 pub use timeout::Timeout;
-pub use values::{Auto, SourceKind, Table};
+pub use values::{Auto, E2eImages, SourceKind, Table};

@@ -146,6 +146,7 @@ text_values! {
     std::net::IpAddr, "ADDRESS", "an address in quotes";
     super::timeout::Timeout, "DURATION", "a duration in quotes, such as \"90s\" or \"1h 30m\"";
     super::values::SourceKind, "SOURCE", "a source in quotes";
+    super::values::E2eImages, "IMAGES", "images in quotes, as \"built\"";
 }
 
 macro_rules! number_values {

@@ -148,6 +148,43 @@ impl FromStr for SourceKind {
     }
 }
 
+/// Which images specs run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum E2eImages {
+    /// Ours, built and baked into the node image.
+    Built,
+    /// Upstream's, pulled by the nodes when a spec runs them.
+    Official,
+}
+
+impl E2eImages {
+    const ALL: [Self; 2] = [Self::Built, Self::Official];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Built => "built",
+            Self::Official => "official",
+        }
+    }
+}
+
+impl fmt::Display for E2eImages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for E2eImages {
+    type Err = UnknownValue;
+
+    fn from_str(text: &str) -> Result<Self, UnknownValue> {
+        Self::ALL
+            .into_iter()
+            .find(|images| images.as_str() == text)
+            .ok_or_else(|| UnknownValue::new("e2e-images", text, Self::ALL.map(Self::as_str)))
+    }
+}
+
 /// Names with values: `A=true,B=false`, or a table in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Table<V>(pub BTreeMap<String, V>);

@@ -8,10 +8,9 @@ use super::kube::Kube;
 use super::programs::coredns_layer;
 use super::store::{Batch, Store};
 use super::wanted::Wanted;
-use super::{NodeImageRequest, fixtures, package_set, standins};
+use super::{NodeImageRequest, fixtures, listing, package_set, standins};
 use crate::builder::Builder;
 use crate::catalogue::{Catalogue, Standin};
-use crate::command::Run;
 use crate::error::{Error, Result};
 use crate::go::components_digest;
 use crate::recipe::Recipe;
@@ -24,16 +23,12 @@ pub(super) async fn bake(
     request: &NodeImageRequest,
     kube: &Kube,
 ) -> Result<Store> {
-    let e2e_test = request.source.e2e_test(builder, &request.version).await?;
-    let list = Run::new(&e2e_test, builder.cache.root())
-        .arg("--list-images")
-        .output()
-        .await?;
+    let list = listing::names(builder, &request.source, &request.version).await?;
     // kubeadm's own images are there already; a version may test with others.
     let wanted = Wanted::from_list(&list, &Catalogue::get().tests, &kube.references());
     if !wanted.images.contains_key(&Standin::Agnhost) {
         return Err(Error::malformed(
-            format!("the list of images of {}", e2e_test.display()),
+            format!("the list of images of the tests of {}", request.version),
             "it names no agnhost",
         ));
     }

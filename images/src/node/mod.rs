@@ -9,11 +9,14 @@ mod e2e;
 mod fixtures;
 mod images;
 mod kube;
+mod listing;
 mod programs;
 mod registry;
 mod standins;
 mod store;
 mod wanted;
+
+pub use listing::{Made, TestImage};
 
 use std::collections::BTreeMap;
 

@@ -8,6 +8,8 @@ use crate::catalogue::{Standin, Tests};
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub(super) images: BTreeMap<Standin, Vec<String>>,
+    /// Those that no conformance spec runs.
+    pub(super) unused: Vec<String>,
     /// Those that nothing here makes, though a test may run them.
     pub(super) unknown: Vec<String>,
 }
@@ -32,7 +34,9 @@ impl Wanted {
             if let Some(standin) = standin {
                 let images = wanted.images.entry(standin).or_default();
                 images.push(reference.to_owned());
-            } else if !tests.others.iter().any(|other| is_below(name, other)) {
+            } else if tests.others.iter().any(|other| is_below(name, other)) {
+                wanted.unused.push(reference.to_owned());
+            } else {
                 wanted.unknown.push(reference.to_owned());
             }
         }

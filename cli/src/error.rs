@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use kcluster_cluster::emulation::EmulationError;
 use kcluster_cluster::engine::{EndpointError, EngineError};
 use kcluster_cluster::{ClusterError, LoadError, SnapshotError, StateError, UpError};
 use kcluster_e2e::E2eError;
@@ -98,6 +99,7 @@ pub(crate) fn code(error: &anyhow::Error) -> u8 {
                     )
                 );
             let outside = cause.is::<EngineError>()
+                || cause.is::<EmulationError>()
                 || cause.is::<ClusterError>()
                 || cause.is::<StateError>()
                 || cause.is::<LoadError>()

@@ -9,6 +9,7 @@ mod commands;
 pub mod config;
 mod context;
 mod doctor;
+mod emulation;
 mod engine;
 mod error;
 mod fold;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::{join_all, join3};
-use kcluster_matrix::cluster::NODE_REPOSITORY;
+use kcluster_matrix::cluster::{EMULATORS_REPOSITORY, NODE_REPOSITORY};
 use kcluster_matrix::{ClusterName, Outcome, Sink, Step};
 
 use crate::engine::{Engine, EngineError, Labels};
@@ -59,7 +59,10 @@ pub async fn down(
     Ok(removed)
 }
 
-/// Removes all clusters, all snapshots and all node images.
+/// The repositories of references that kcluster gives.
+const OWN: [&str; 2] = [NODE_REPOSITORY, EMULATORS_REPOSITORY];
+
+/// Removes all clusters, all snapshots and all images that kcluster made.
 ///
 /// # Errors
 /// Names all that could not be removed; the rest is gone then.
@@ -91,14 +94,25 @@ pub async fn clean(
         }
     }
     state.remove_snapshots()?;
-    let images = engine.images(&labels::node_images()).await?;
+    // Tools whose process was killed before it could remove them.
+    for node in engine.nodes(&labels::of_all()).await? {
+        if node.labels.contains_key(labels::CLUSTER) {
+            continue;
+        }
+        match gone(engine.remove_node(&node.name).await) {
+            Ok(()) => removed.nodes.push(node.name),
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
+    let mut images = engine.images(&labels::node_images()).await?;
+    images.extend(engine.images(&labels::emulator_images()).await?);
     // An image built upon ours inherits the label, and a user may tag ours anew: only the
     // references that kcluster itself gave are its own to remove.
     let references = images.iter().flat_map(|image| &image.references);
     let own = |reference: &&String| {
         reference
             .rsplit_once(':')
-            .is_some_and(|(repository, _)| repository == NODE_REPOSITORY)
+            .is_some_and(|(repository, _)| OWN.contains(&repository))
     };
     for reference in references.filter(own) {
         match gone(engine.remove_image(reference).await) {

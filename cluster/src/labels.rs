@@ -16,7 +16,7 @@ pub const CELL: &str = "dev.kcluster.cell";
 pub const SESSION: &str = "dev.kcluster.session";
 /// What a node does: `control-plane` or `worker`.
 pub const ROLE: &str = "dev.kcluster.role";
-/// What an image is for: `node`.
+/// What an image is for: `node` or `emulators`.
 pub const IMAGE: &str = "dev.kcluster.image";
 /// The Kubernetes version of an image.
 pub const KUBERNETES: &str = "dev.kcluster.kubernetes";
@@ -56,6 +56,19 @@ pub fn of_cluster(name: &ClusterName) -> Labels {
 #[must_use]
 pub fn node_images() -> Labels {
     Labels::from([(IMAGE.to_owned(), "node".to_owned())])
+}
+
+/// What finds the images of emulators.
+#[must_use]
+pub fn emulator_images() -> Labels {
+    Labels::from([(IMAGE.to_owned(), "emulators".to_owned())])
+}
+
+/// What a short-lived container that belongs to no cluster is labelled with.
+pub(crate) fn for_tool() -> Labels {
+    let mut labels = of_all();
+    labels.insert(SESSION.to_owned(), session().to_owned());
+    labels
 }
 
 /// What finds everything kcluster made, whichever cluster it is of.

@@ -9,6 +9,7 @@ mod archive;
 mod ask;
 mod cni;
 mod down;
+pub mod emulation;
 pub mod engine;
 mod error;
 mod existing;
@@ -39,7 +40,7 @@ pub use impact::{ClassImpact, Impact, NodeGap, PodImpact};
 pub use kubeadm::PatchError;
 pub use labels::{
     ARCH, CELL, CLUSTER, EMULATION, IMAGE, KUBERNETES, MANAGED, ROLE, SESSION, SNAPSHOT,
-    SNAPSHOT_OF, node_images, of_cluster, session,
+    SNAPSHOT_OF, emulator_images, node_images, of_cluster, session,
 };
 pub use list::{ClusterInfo, list};
 pub use load::{LoadError, load_archive, load_images};

@@ -12,6 +12,7 @@ use serde::Deserialize;
 pub(crate) struct Catalogue {
     pub(crate) kubernetes: Kubernetes,
     pub(crate) debian: Debian,
+    pub(crate) emulator: Emulator,
     pub(crate) tests: Tests,
     packages: BTreeMap<String, Packages>,
 }
@@ -27,6 +28,16 @@ pub(crate) struct Kubernetes {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Debian {
     pub(crate) suite: String,
+}
+
+/// QEMU's user emulators.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Emulator {
+    /// The Debian package.
+    pub(crate) package: String,
+    /// The line of releases that it must be of.
+    pub(crate) line: String,
 }
 
 /// Images that end-to-end tests name.

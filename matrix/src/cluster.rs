@@ -103,6 +103,9 @@ impl KubeadmPatch {
 /// named otherwise is a user's, even if built upon one of ours.
 pub const NODE_REPOSITORY: &str = "kcluster/node";
 
+/// The repository of the images that hold emulators of other architectures.
+pub const EMULATORS_REPOSITORY: &str = "kcluster/emulators";
+
 /// All settings of one cluster, with nothing left open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterSpec {

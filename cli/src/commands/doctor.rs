@@ -1,22 +1,27 @@
-//! `doctor [--fix] [--json]`.
+//! `doctor [--fix | --unfix] [--json]`.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use kcluster_matrix::exit;
+use kcluster_cluster::emulation::{self as emulators, Emulators, status};
+use kcluster_images::emulators_reference;
+use kcluster_matrix::{Arch, exit};
 
 use crate::config::Layer;
 use crate::context::Context;
-use crate::doctor::{Action, Facts, Level, Result, plan, run, stale};
+use crate::doctor::{Action, Emulation, Facts, Fix, Level, Result, plan, run, stale};
 use crate::error::Told;
-use crate::{engine, interrupt, output};
+use crate::{emulation, engine, interrupt, output};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Install and start what is missing, on Debian and Ubuntu, after saying what will be done
     #[arg(long)]
     fix: bool,
+    /// Remove the emulators that kcluster registered on the engine's host, and nothing else
+    #[arg(long, conflicts_with = "fix")]
+    unfix: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -30,10 +35,26 @@ impl Args {
 
     pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
         context.follow()?;
+        if self.unfix {
+            let result = unfix(&context).await;
+            context.hub.finish();
+            interrupt::or_interrupted(result, &context.cancel)?;
+            return Ok(exit::PASSED);
+        }
         let mut facts = gather(&context).await?;
         let mut results = run(&facts);
         if self.fix && apply(&context, &facts, &results).await? {
             facts = gather(&context).await?;
+            results = run(&facts);
+        }
+        if self.fix
+            && results
+                .iter()
+                .any(|result| result.fix == Some(Fix::Emulators))
+        {
+            let registered = register(&context).await;
+            facts.emulation =
+                Emulation::Found(interrupt::or_interrupted(registered, &context.cancel)?);
             results = run(&facts);
         }
         context.hub.finish();
@@ -75,7 +96,62 @@ async fn gather(context: &Context) -> anyhow::Result<Facts> {
         ("cache", settings.cache_dir.as_path()),
         ("state", settings.state_dir.as_path()),
     ];
-    Ok(Facts::gather(&context.host, engine, &endpoint, folders))
+    let emulation = match &engine {
+        Ok(_) => look(context)
+            .await
+            .unwrap_or_else(|error| Emulation::Refused(format!("{error:#}"))),
+        Err(_) => Emulation::Unknown,
+    };
+    Ok(Facts::gather(
+        &context.host,
+        engine,
+        &endpoint,
+        folders,
+        emulation,
+    ))
+}
+
+/// What runs foreign programs on the engine's host, where the image that can tell is there.
+async fn look(context: &Context) -> anyhow::Result<Emulation> {
+    let engine = engine::open(&context.settings).await?;
+    let Some(host) = engine.info().await?.arch else {
+        return Ok(Emulation::Unknown);
+    };
+    let image = emulators_reference(host);
+    if engine.image(&image).await?.is_none() {
+        return Ok(Emulation::Unprepared(host));
+    }
+    let found = status(engine.as_ref(), &image, &Arch::ALL).await?;
+    Ok(Emulation::Found(found))
+}
+
+/// Registers emulators where there are none to rely on, after saying so.
+async fn register(context: &Context) -> anyhow::Result<Emulators> {
+    let engine = engine::open(&context.settings).await?;
+    let host = emulation::host(&engine.info().await?)?;
+    context.printer.tell(
+        "will run a container on the engine that registers QEMU in binfmt_misc under names that begin with kcluster-",
+    );
+    let image = emulation::ensure_image(context, engine.as_ref(), host).await?;
+    let found = emulators::register(engine.as_ref(), &image, &Arch::ALL).await?;
+    emulation::tell(context, &found);
+    Ok(found)
+}
+
+/// Removes what [`register`] made.
+async fn unfix(context: &Context) -> anyhow::Result<()> {
+    let engine = engine::open(&context.settings).await?;
+    let host = emulation::host(&engine.info().await?)?;
+    let image = emulation::ensure_image(context, engine.as_ref(), host).await?;
+    let found = emulators::unregister(engine.as_ref(), &image).await?;
+    context.printer.tell(&match found.removed.as_slice() {
+        [] => "nothing that kcluster registered is there".to_owned(),
+        names => format!(
+            "removed {}; cells of these architectures stop working until they are registered again",
+            names.join(", ")
+        ),
+    });
+    Ok(())
 }
 
 fn table(results: &[Result], paint: output::Paint) -> String {

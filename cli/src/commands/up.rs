@@ -8,7 +8,7 @@ use crate::config::{ClusterFlags, ImageFlags, Layer, NameFlag, ReportFlag, Sourc
 use crate::context::Context;
 use crate::error::Told;
 use crate::output::{Record, events_file};
-use crate::{engine, error, fold, image, interrupt, report};
+use crate::{emulation, engine, error, fold, image, interrupt, report};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -87,6 +87,7 @@ async fn boot(context: &Context) -> anyhow::Result<Cluster> {
     }
     let image = image::ensure(context, engine.as_ref(), &request);
     let image = engine::step(&context.hub, Step::NodeImage, image).await?;
+    emulation::ready(context, engine.as_ref(), &info, arch).await?;
     let spec = settings.cluster_spec(cell, image)?;
     in_time(context, engine.as_ref(), &spec).await
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::facts::Facts;
 use super::fix::Fix;
-use super::{engine, kernel, machine, tools};
+use super::{emulators, engine, kernel, machine, tools};
 
 /// How a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -42,6 +42,8 @@ pub(crate) struct Finding {
     pub(crate) found: String,
     pub(crate) remedy: Option<String>,
     pub(crate) fix: Option<Fix>,
+    /// What is too long for a table.
+    pub(crate) details: Vec<String>,
 }
 
 impl Finding {
@@ -51,6 +53,7 @@ impl Finding {
             found: found.into(),
             remedy: None,
             fix: None,
+            details: Vec::new(),
         }
     }
 
@@ -61,6 +64,7 @@ impl Finding {
             found: found.into(),
             remedy,
             fix: None,
+            details: Vec::new(),
         }
     }
 
@@ -79,6 +83,11 @@ impl Finding {
             ..self
         }
     }
+
+    #[must_use]
+    pub(super) fn with_details(self, details: Vec<String>) -> Self {
+        Self { details, ..self }
+    }
 }
 
 /// A check's finding, with the check's name.
@@ -90,6 +99,9 @@ pub(crate) struct Result {
     pub(crate) remedy: Option<String>,
     /// Whether `--fix` can do it.
     pub(crate) fixable: bool,
+    /// What is too long for the table.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) details: Vec<String>,
     #[serde(skip)]
     pub(crate) fix: Option<Fix>,
 }
@@ -101,6 +113,7 @@ pub(crate) fn run(facts: &Facts) -> Vec<Result> {
         machine::CHECKS,
         kernel::CHECKS,
         tools::CHECKS,
+        emulators::CHECKS,
     ]
     .into_iter()
     .flatten()
@@ -110,6 +123,7 @@ pub(crate) fn run(facts: &Facts) -> Vec<Result> {
             found,
             remedy,
             fix,
+            details,
         } = (check.probe)(facts)?;
         Some(Result {
             check: check.id,
@@ -117,6 +131,7 @@ pub(crate) fn run(facts: &Facts) -> Vec<Result> {
             found,
             remedy,
             fixable: fix.is_some(),
+            details,
             fix,
         })
     })

@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use kcluster_cluster::engine::{DEFAULT_SOCKET, Endpoint};
 use rustix::process::{Resource, geteuid, getrlimit};
 
+use super::emulators::Emulation;
 use super::kernel::FEATURES;
 use crate::config::Host;
 
@@ -52,6 +53,7 @@ pub(crate) struct Facts {
     pub(super) go: Option<String>,
     pub(super) mmdebstrap: bool,
     pub(super) debian_keys: bool,
+    pub(crate) emulation: Emulation,
 }
 
 impl Facts {
@@ -61,6 +63,7 @@ impl Facts {
         engine: Result<EngineFacts, String>,
         endpoint: &Endpoint,
         folders: [(&'static str, &Utf8Path); 2],
+        emulation: Emulation,
     ) -> Self {
         let release = read("/etc/os-release");
         let path = host.variable("PATH").unwrap_or_default();
@@ -109,6 +112,7 @@ impl Facts {
             go: go_version(path),
             mmdebstrap: find("mmdebstrap", path).is_some(),
             debian_keys: debian_keys(),
+            emulation,
         }
     }
 }

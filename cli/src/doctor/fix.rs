@@ -19,6 +19,8 @@ pub(crate) enum Fix {
     Package(&'static str),
     /// Raise the inotify limits, now and after a restart.
     Inotify,
+    /// Register emulators of other architectures; no command does it, see `cluster::emulation`.
+    Emulators,
 }
 
 /// A command to run.

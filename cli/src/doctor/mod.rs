@@ -4,6 +4,7 @@
 //! would do is a list of commands, shown before any of them runs.
 
 mod check;
+mod emulators;
 mod engine;
 mod facts;
 mod fix;
@@ -15,5 +16,6 @@ mod tests;
 mod tools;
 
 pub(crate) use check::{Level, Result, run};
+pub(crate) use emulators::Emulation;
 pub(crate) use facts::{EngineFacts, Facts};
-pub(crate) use fix::{Action, plan};
+pub(crate) use fix::{Action, Fix, plan};

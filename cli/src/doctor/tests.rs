@@ -2,12 +2,49 @@
 
 use std::collections::BTreeSet;
 
+use kcluster_cluster::emulation::{Emulator, Emulators, Lack, Registration};
+use kcluster_matrix::Arch;
+
 use super::check::{Level, run};
+use super::emulators::Emulation;
 use super::facts::{Disk, EngineFacts, Facts};
 use super::fix::{Fix, plan};
 use super::kernel::FEATURES;
 
 const GIB: u64 = 1 << 30;
+
+/// An engine's host with an emulator of s390x and nothing else to tell of.
+fn emulators(good: bool, why: &[&str]) -> Emulators {
+    Emulators {
+        native: Arch::Amd64,
+        kernel: "6.18".into(),
+        machines: vec![Emulator {
+            arch: Arch::S390x,
+            native: false,
+            entries: vec![Registration {
+                name: "kcluster-s390x".into(),
+                enabled: true,
+                interpreter: "/kcluster/qemu-s390x".into(),
+                flags: "POCF".into(),
+                ours: true,
+            }],
+            used: "/kcluster/qemu-s390x".into(),
+            version: "10.0.13".into(),
+            ours: true,
+            good,
+            why: why.iter().map(|&reason| reason.to_owned()).collect(),
+            lacks: vec![Lack {
+                what: "bpf".into(),
+                emulated: "ENOSYS".into(),
+                native: "EINVAL".into(),
+            }],
+            instead: Vec::new(),
+            took: 900,
+        }],
+        made: Vec::new(),
+        removed: Vec::new(),
+    }
+}
 
 fn well() -> Facts {
     Facts {
@@ -40,6 +77,7 @@ fn well() -> Facts {
         go: Some("go1.26.1".into()),
         mmdebstrap: true,
         debian_keys: true,
+        emulation: Emulation::Found(emulators(true, &[])),
     }
 }
 
@@ -60,11 +98,11 @@ fn a_machine_that_is_well_has_no_findings() {
     assert_eq!(ill(&well()), []);
 }
 
-type Lack = fn(&mut Facts);
+type Worsen = fn(&mut Facts);
 
 #[test]
 fn each_lack_is_found_by_its_check() {
-    let lacks: &[(&str, Level, Lack)] = &[
+    let lacks: &[(&str, Level, Worsen)] = &[
         ("engine", Level::Blocking, |facts| {
             facts.engine = Err("no".into());
         }),
@@ -104,6 +142,12 @@ fn each_lack_is_found_by_its_check() {
         }),
         ("Debian keys", Level::Blocking, |facts| {
             facts.debian_keys = false;
+        }),
+        ("emulator s390x", Level::Warning, |facts| {
+            facts.emulation = Emulation::Found(emulators(false, &["exec: hangs"]));
+        }),
+        ("emulator s390x", Level::Warning, |facts| {
+            facts.emulation = Emulation::Refused("may not mount binfmt_misc".into());
         }),
     ];
     for (check, level, lack) in lacks {
@@ -155,4 +199,32 @@ fn packages_are_installed_at_once_and_the_engine_started_after() {
     );
     facts.apt = false;
     assert!(shown(&facts, &fixes).is_empty());
+}
+
+#[test]
+fn emulators_are_told_with_what_they_refuse_and_only_foreign_ones() {
+    let mut facts = well();
+    let told = |facts: &Facts| -> Vec<_> {
+        run(facts)
+            .into_iter()
+            .filter(|result| result.check.starts_with("emulator"))
+            .collect()
+    };
+    let found = told(&facts);
+    assert_eq!(found.len(), 1);
+    assert!(found[0].found.contains("QEMU 10.0.13 (kcluster-s390x)"));
+    assert_eq!(
+        found[0].details,
+        ["bpf: ENOSYS, the kernel itself says EINVAL"]
+    );
+    facts.emulation = Emulation::Unprepared(Arch::Amd64);
+    let found = told(&facts);
+    assert_eq!(found.len(), 3);
+    assert!(
+        found
+            .iter()
+            .all(|result| result.fix == Some(Fix::Emulators))
+    );
+    facts.emulation = Emulation::Unknown;
+    assert!(told(&facts).is_empty());
 }

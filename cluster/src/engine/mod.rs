@@ -25,7 +25,7 @@ pub use docker::connect;
 pub use endpoint::{ApiReach, DEFAULT_SOCKET, Endpoint, EndpointError, SshTarget};
 pub use types::{
     EngineInfo, ExecOutput, ExecSpec, ImageInfo, NetworkInfo, NetworkSpec, NodeInfo, NodeSpec,
-    NodeState, OutputLine, Privilege, Stream, VolumeInfo,
+    NodeState, OutputLine, Privilege, Stream, ToolSpec, VolumeInfo,
 };
 
 /// Labels that tell what belongs to whom: key to value.
@@ -42,6 +42,10 @@ pub trait Engine: Send + Sync {
     /// by a short-lived container of that image, which carries `labels`. Takes a second at
     /// worst: ask once and remember.
     async fn privilege(&self, image: &str, labels: &Labels) -> Result<Privilege, EngineError>;
+
+    /// Runs a short-lived container to its end and removes it. A non-zero exit code is no
+    /// error here.
+    async fn run_tool(&self, spec: &ToolSpec) -> Result<ExecOutput, EngineError>;
 
     /// Finds an image by reference.
     async fn image(&self, reference: &str) -> Result<Option<ImageInfo>, EngineError>;

@@ -131,6 +131,19 @@ pub enum NodeState {
     Exited,
 }
 
+/// A short-lived container that does one thing on the engine's host, without network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolSpec {
+    /// Image reference.
+    pub image: String,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// What it may do.
+    pub privilege: Privilege,
+    /// Its labels.
+    pub labels: Labels,
+}
+
 /// A node the engine has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeInfo {

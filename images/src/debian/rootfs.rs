@@ -91,7 +91,8 @@ impl Builder {
         Ok((tree, entry))
     }
 
-    async fn extract(
+    /// Writes the packages of a set, as they are, into the tar file `to`.
+    pub(crate) async fn extract(
         &self,
         set: &PackageSet<'_>,
         suite: &str,

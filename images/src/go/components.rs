@@ -35,10 +35,17 @@ pub(super) fn write_sources(component: &str, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A hash of all embedded sources.
+/// Components that no node image has a part of.
+const ELSEWHERE: [&str; 1] = ["emulator"];
+
+/// A hash of all embedded sources that node images are made of.
 pub(crate) fn embedded_digest() -> Key {
     FILES
         .iter()
+        .filter(|(path, _)| {
+            path.split_once('/')
+                .is_none_or(|(component, _)| !ELSEWHERE.contains(&component))
+        })
         .fold(Recipe::new("embedded", 1), |recipe, (path, content)| {
             recipe.with(path, content)
         })
@@ -159,6 +166,7 @@ mod tests {
             "plumbing",
             "node",
             "bake",
+            "emulator",
         ] {
             assert!(
                 files(component).any(|(path, _)| path.ends_with("main.go")),

@@ -12,7 +12,7 @@ use super::DockerEngine;
 use super::errors::Operation;
 use crate::engine::{
     Engine, EngineError, EngineInfo, ExecOutput, ExecSpec, ImageInfo, Labels, NetworkInfo,
-    NetworkSpec, NodeInfo, NodeSpec, OutputLine, Privilege, VolumeInfo,
+    NetworkSpec, NodeInfo, NodeSpec, OutputLine, Privilege, ToolSpec, VolumeInfo,
 };
 
 impl DockerEngine {
@@ -54,6 +54,10 @@ impl Engine for DockerEngine {
 
     async fn privilege(&self, image: &str, labels: &Labels) -> Result<Privilege, EngineError> {
         self.ask_privilege(image, labels).await
+    }
+
+    async fn run_tool(&self, spec: &ToolSpec) -> Result<ExecOutput, EngineError> {
+        self.use_tool(spec).await
     }
 
     async fn image(&self, reference: &str) -> Result<Option<ImageInfo>, EngineError> {

@@ -13,6 +13,7 @@ mod node_body;
 mod nodes;
 mod probe;
 mod terminal;
+mod tool;
 mod volumes;
 
 use std::collections::HashMap;

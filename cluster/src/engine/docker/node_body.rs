@@ -37,17 +37,14 @@ pub(super) fn body(spec: &NodeSpec, host: &HostParts) -> ContainerCreateBody {
     }
 }
 
-fn host_config(spec: &NodeSpec, host: &HostParts) -> HostConfig {
-    let (privileged, cap_add) = match &spec.privilege {
+/// What lets a container do as much as `privilege` says, with nothing hidden from it.
+pub(super) fn powers(privilege: &Privilege) -> HostConfig {
+    let (privileged, cap_add) = match privilege {
         Privilege::Privileged => (true, None),
         Privilege::Capabilities(list) => (false, Some(list.clone())),
     };
     let unconfined = ["seccomp=unconfined", "apparmor=unconfined", "label=disable"];
     HostConfig {
-        network_mode: Some(spec.network.clone()),
-        port_bindings: spec.publish_api.map(bindings),
-        mounts: Some(mounts(spec, host)),
-        tmpfs: Some(tmpfs()),
         privileged: Some(privileged),
         cap_add,
         security_opt: Some(unconfined.map(str::to_owned).to_vec()),
@@ -55,15 +52,25 @@ fn host_config(spec: &NodeSpec, host: &HostParts) -> HostConfig {
         masked_paths: Some(Vec::new()),
         readonly_paths: Some(Vec::new()),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
+        init: Some(false),
+        ..HostConfig::default()
+    }
+}
+
+fn host_config(spec: &NodeSpec, host: &HostParts) -> HostConfig {
+    HostConfig {
+        network_mode: Some(spec.network.clone()),
+        port_bindings: spec.publish_api.map(bindings),
+        mounts: Some(mounts(spec, host)),
+        tmpfs: Some(tmpfs()),
         // Without it, runc in the node may not write its pods' devices.allow.
         device_cgroup_rules: Some(vec!["a *:* rwm".to_owned()]),
         devices: Some(host.devices.iter().map(|path| device(path)).collect()),
-        init: Some(false),
         log_config: Some(HostConfigLogConfig {
             typ: Some("json-file".to_owned()),
             config: Some(HashMap::from([("max-size".to_owned(), "10m".to_owned())])),
         }),
-        ..HostConfig::default()
+        ..powers(&spec.privilege)
     }
 }
 

@@ -161,7 +161,7 @@ impl DockerEngine {
 }
 
 /// Different at each call and in each process; no secret.
-fn fresh_number() -> u32 {
+pub(super) fn fresh_number() -> u32 {
     use std::hash::{BuildHasher, RandomState};
     #[expect(clippy::cast_possible_truncation, reason = "any 32 bits will do")]
     let number = RandomState::new().hash_one(std::process::id()) as u32;

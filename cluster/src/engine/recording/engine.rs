@@ -14,7 +14,8 @@ use super::{Answer, Recorder};
 use crate::engine::lines::Lines;
 use crate::engine::{
     Engine, EngineError, EngineInfo, ExecOutput, ExecSpec, ImageInfo, Labels, NetworkInfo,
-    NetworkSpec, NodeInfo, NodeSpec, NodeState, OutputLine, Privilege, Stream, VolumeInfo,
+    NetworkSpec, NodeInfo, NodeSpec, NodeState, OutputLine, Privilege, Stream, ToolSpec,
+    VolumeInfo,
 };
 
 fn words(labels: &Labels) -> String {
@@ -92,6 +93,18 @@ impl Engine for Recorder {
         let saved = archive::of(files.into_iter())
             .map_err(|error| failed("save image", &references.join(" "), &error.to_string()))?;
         Ok(Box::new(Cursor::new(saved)))
+    }
+
+    async fn run_tool(&self, spec: &ToolSpec) -> Result<ExecOutput, EngineError> {
+        self.called(format!("run_tool {} {}", spec.image, spec.argv.join(" ")))?;
+        if self.state().image(&spec.image).is_none() {
+            return Err(missing("image", &spec.image));
+        }
+        match self.answer(&spec.image, &ExecSpec::new(spec.argv.clone())) {
+            Answer::Output(output) => Ok(output),
+            Answer::Fail(error) => Err(error),
+            Answer::Hang => std::future::pending().await,
+        }
     }
 
     async fn remove_image(&self, reference: &str) -> Result<(), EngineError> {

@@ -1,0 +1,78 @@
+//! Emulators of other architectures, for `up` and `doctor`.
+
+use anyhow::Context as _;
+use kcluster_cluster::emulation::{self, Emulators};
+use kcluster_cluster::engine::{Engine, EngineInfo};
+use kcluster_images::emulators_reference;
+use kcluster_matrix::{Arch, Sink};
+
+use crate::context::Context;
+use crate::error::Told;
+use crate::image;
+
+/// Sees to it that programs of `arch` run on the engine's host. Costs a second where they do.
+pub(crate) async fn ready(
+    context: &Context,
+    engine: &dyn Engine,
+    info: &EngineInfo,
+    arch: Arch,
+) -> anyhow::Result<()> {
+    let host = host(info)?;
+    if arch == host {
+        return Ok(());
+    }
+    let image = ensure_image(context, engine, host).await?;
+    let found = image::until_cancelled(&context.cancel, async {
+        emulation::ready(engine, &image, arch)
+            .await
+            .map_err(anyhow::Error::from)
+    })
+    .await
+    .with_context(|| format!("no emulator for {arch}; `cargo kcluster doctor` says more"))?;
+    tell(context, &found);
+    Ok(())
+}
+
+/// Says what was registered, and why.
+pub(crate) fn tell(context: &Context, found: &Emulators) {
+    for machine in &found.machines {
+        if !machine.instead.is_empty() {
+            context.hub.note(&format_args!(
+                "registered QEMU {} for {} ({})",
+                machine.version,
+                machine.arch,
+                machine.instead.join("; ")
+            ));
+        }
+    }
+}
+
+/// The engine's own architecture.
+pub(crate) fn host(info: &EngineInfo) -> Result<Arch, Told> {
+    info.arch.ok_or_else(|| {
+        Told::input("the engine's machine is of no architecture that Kubernetes is released for")
+    })
+}
+
+/// Sees to it that the engine has the image of emulators, and returns its reference.
+pub(crate) async fn ensure_image(
+    context: &Context,
+    engine: &dyn Engine,
+    host: Arch,
+) -> anyhow::Result<String> {
+    let reference = emulators_reference(host);
+    if engine.image(&reference).await?.is_some() {
+        return Ok(reference);
+    }
+    let builder = image::builder(context)?;
+    image::until_cancelled(&context.cancel, async {
+        let image = builder.emulators(host).await?;
+        context
+            .hub
+            .note(&format_args!("loading {reference} into the engine"));
+        engine.load_image(Box::new(image.archive.stream())).await?;
+        Ok(())
+    })
+    .await?;
+    Ok(reference)
+}

@@ -1,0 +1,5 @@
+module kcluster.dev/components/emulator
+
+go 1.26
+
+require golang.org/x/sys v0.41.0

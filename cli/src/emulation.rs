@@ -4,24 +4,23 @@ use anyhow::Context as _;
 use kcluster_cluster::emulation::{self, Emulators};
 use kcluster_cluster::engine::{Engine, EngineInfo};
 use kcluster_images::emulators_reference;
-use kcluster_matrix::{Arch, Sink};
+use kcluster_matrix::{Arch, Platform, Sink};
 
 use crate::context::Context;
 use crate::error::Told;
 use crate::image;
 
-/// Sees to it that programs of `arch` run on the engine's host. Costs a second where they do.
+/// Sees to it that the programs of a cell run on the engine's host. Costs a second where they do.
 pub(crate) async fn ready(
     context: &Context,
     engine: &dyn Engine,
-    info: &EngineInfo,
-    arch: Arch,
+    platform: Platform,
 ) -> anyhow::Result<()> {
-    let host = host(info)?;
-    if arch == host {
+    if !platform.is_foreign() {
         return Ok(());
     }
-    let image = ensure_image(context, engine, host).await?;
+    let arch = platform.arch();
+    let image = ensure_image(context, engine, platform.machine()).await?;
     let found = image::until_cancelled(&context.cancel, async {
         emulation::ready(engine, &image, arch)
             .await

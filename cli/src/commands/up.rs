@@ -85,9 +85,9 @@ async fn boot(context: &Context) -> anyhow::Result<Cluster> {
             platform.emulation().runs_native()
         ));
     }
+    emulation::ready(context, engine.as_ref(), platform).await?;
     let image = image::ensure(context, engine.as_ref(), &request);
     let image = engine::step(&context.hub, Step::NodeImage, image).await?;
-    emulation::ready(context, engine.as_ref(), &info, arch).await?;
     let spec = settings.cluster_spec(cell, image)?;
     in_time(context, engine.as_ref(), &spec).await
 }

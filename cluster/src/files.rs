@@ -27,6 +27,7 @@ pub(crate) fn archive(plan: &Plan, inputs: &Inputs<'_>, node: &NodePlan) -> io::
     }
     files.extend(kubeadm::patch_files(
         plan.control_plane().address,
+        spec.cell.emulation,
         &spec.patches,
     ));
     match node.role {

@@ -21,6 +21,12 @@ pub(crate) enum Suite {
     /// All of conformance of Kubernetes 1.37, once
     #[value(name = "conformance-1.37")]
     Conformance137,
+    /// arm64, ppc64le and s390x, emulated: 1+2 nodes, and 150 specs of every SIG on each
+    Architectures,
+    /// All of conformance that may run in parallel, on emulated arm64
+    ConformanceArm64,
+    /// The same on s390x, which is big-endian
+    ConformanceS390x,
 }
 
 impl Suite {
@@ -30,6 +36,9 @@ impl Suite {
             Self::Versions => "versions",
             Self::Conformance => "conformance",
             Self::Conformance137 => "conformance-1.37",
+            Self::Architectures => "architectures",
+            Self::ConformanceArm64 => "conformance-arm64",
+            Self::ConformanceS390x => "conformance-s390x",
         }
     }
 
@@ -40,6 +49,9 @@ impl Suite {
             Self::Versions => ("versions", None),
             Self::Conformance => ("conformance", Some("all_of_it_three_times_in_a_row")),
             Self::Conformance137 => ("conformance", Some("all_of_it_of_1_37")),
+            Self::Architectures => ("architectures", Some("every_architecture_passes_150_specs")),
+            Self::ConformanceArm64 => ("architectures", Some("all_parallel_specs_on_arm64")),
+            Self::ConformanceS390x => ("architectures", Some("all_parallel_specs_on_s390x")),
         }
     }
 }

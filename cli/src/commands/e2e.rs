@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// Specs with these labels, instead of Conformance
     #[arg(long, value_name = "FILTER")]
     label_filter: Option<String>,
+    /// Only the specs that this file names, one a line
+    #[arg(long, value_name = "FILE")]
+    specs: Option<Utf8PathBuf>,
     /// Only what did not pass in an earlier run: its report's folder, or `last`
     #[arg(long, value_name = "DIR|last")]
     rerun_failed: Option<Utf8PathBuf>,
@@ -74,7 +77,9 @@ impl E2e {
     }
 
     pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
-        let all = self.all || self.same.rerun_failed.is_some();
+        // Specs that are named are meant, whether they must run alone or not.
+        let named = self.same.rerun_failed.is_some() || self.same.specs.is_some();
+        let all = self.all || named;
         let which = if all { Which::All } else { Which::Parallel };
         self.same.specs(context, which).await
     }
@@ -178,9 +183,14 @@ impl Args {
             }
         };
         let selection = self.selection(which);
-        let list = kcluster_e2e::list::list(tools, &selection).await?;
+        let mut list = kcluster_e2e::list::list(tools, &selection).await?;
+        if let Some(file) = &self.specs {
+            list = plan::named(&list, &context.host.folder.join(file))?;
+        }
         let durations = Durations::with_history(history);
-        let plan = Plan::new(&list, &selection, earlier, self.shard, &durations);
+        let mut plan = Plan::new(&list, &selection, earlier, self.shard, &durations);
+        plan.narrowed
+            .extend(self.specs.iter().map(|file| format!("specs of {file}")));
         let unknown = &plan.unknown;
         if !unknown.is_empty() {
             context.hub.warn(&format_args!(

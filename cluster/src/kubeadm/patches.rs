@@ -2,7 +2,9 @@
 
 use std::net::Ipv4Addr;
 
+use kcluster_matrix::Emulation;
 use kcluster_matrix::cluster::KubeadmPatch;
+use kcluster_matrix::platform::EMULATED_GO;
 use kcluster_matrix::suggest::UnknownValue;
 use serde_json::{Value, json};
 
@@ -44,11 +46,15 @@ pub(crate) fn check(patches: &[KubeadmPatch]) -> Result<(), PatchError> {
 
 /// The patches as files. kubeadm applies those of one target in the order of their
 /// names, so ours come first and the user's have the last word.
-pub(crate) fn files(control_plane: Ipv4Addr, patches: &[KubeadmPatch]) -> Vec<File> {
+pub(crate) fn files(
+    control_plane: Ipv4Addr,
+    emulation: Emulation,
+    patches: &[KubeadmPatch],
+) -> Vec<File> {
     let ours = STATIC_PODS
         .iter()
-        .map(|target| (*target, static_pod(target, control_plane)))
-        .chain([("corednsdeployment", coredns(control_plane))])
+        .map(|target| (*target, static_pod(target, control_plane, emulation)))
+        .chain([("corednsdeployment", coredns(control_plane, emulation))])
         .map(|(target, patch)| {
             let path = format!("{PATCHES}/{target}0-kcluster+strategic.json");
             File::public(path, patch.to_string())
@@ -69,9 +75,10 @@ pub(crate) fn files(control_plane: Ipv4Addr, patches: &[KubeadmPatch]) -> Vec<Fi
 /// and more. The API server refuses objects until it has made its own priority classes, so
 /// what started before that would stay unseen for that minute. Hence a component counts as
 /// started once the API server is ready: that change comes when its object can be made.
-fn static_pod(name: &str, control_plane: Ipv4Addr) -> Value {
+fn static_pod(name: &str, control_plane: Ipv4Addr, emulation: Emulation) -> Value {
     json!({ "spec": { "containers": [{
         "name": name,
+        "env": emulated_go(emulation),
         "startupProbe": {
             "httpGet": {
                 "host": control_plane.to_string(),
@@ -81,7 +88,7 @@ fn static_pod(name: &str, control_plane: Ipv4Addr) -> Value {
             },
             "initialDelaySeconds": 0,
             "periodSeconds": 1,
-            "failureThreshold": 240,
+            "failureThreshold": 240 * emulation.patience(),
         },
     }] } })
 }
@@ -89,15 +96,26 @@ fn static_pod(name: &str, control_plane: Ipv4Addr) -> Value {
 /// CoreDNS looks for Ready each second instead of every ten, and reaches the API server
 /// by its own address: kube-proxy's rules come at about the same time as CoreDNS does,
 /// and each attempt that is too early doubles the wait for the next.
-fn coredns(control_plane: Ipv4Addr) -> Value {
+fn coredns(control_plane: Ipv4Addr, emulation: Emulation) -> Value {
+    let mut env = emulated_go(emulation);
+    env.extend([
+        json!({ "name": "KUBERNETES_SERVICE_HOST", "value": control_plane.to_string() }),
+        json!({ "name": "KUBERNETES_SERVICE_PORT", "value": API_PORT.to_string() }),
+    ]);
     json!({ "spec": { "template": { "spec": { "containers": [{
         "name": "coredns",
-        "env": [
-            { "name": "KUBERNETES_SERVICE_HOST", "value": control_plane.to_string() },
-            { "name": "KUBERNETES_SERVICE_PORT", "value": API_PORT.to_string() },
-        ],
+        "env": env,
         "readinessProbe": { "initialDelaySeconds": 0, "periodSeconds": 1 },
     }] } } } })
+}
+
+/// What makes an emulated program quicker.
+fn emulated_go(emulation: Emulation) -> Vec<Value> {
+    let variables = EMULATED_GO
+        .iter()
+        .filter(|_| emulation == Emulation::Hybrid)
+        .map(|(name, value)| json!({ "name": name, "value": value }));
+    variables.collect()
 }
 
 #[cfg(test)]
@@ -115,7 +133,7 @@ mod tests {
     #[test]
     fn users_patches_come_last_and_in_order() {
         let patches = [patch("etcd", "merge"), patch("etcd", "json")];
-        let mut paths: Vec<String> = files(Ipv4Addr::LOCALHOST, &patches)
+        let mut paths: Vec<String> = files(Ipv4Addr::LOCALHOST, Emulation::Native, &patches)
             .into_iter()
             .map(|file| file.path)
             .filter(|path| path.contains("/etcd"))

@@ -21,6 +21,7 @@ pub use listing::{Made, TestImage};
 use std::collections::BTreeMap;
 
 use kcluster_matrix::cluster::NODE_REPOSITORY;
+use kcluster_matrix::platform::EMULATED_GO;
 use kcluster_matrix::{Arch, Emulation, KubeVersion, Platform};
 use serde_json::json;
 
@@ -124,6 +125,11 @@ impl NodeImageRequest {
             .with("version", self.version.to_string())
             .with("arch", self.platform_tag())
             .with("e2e", self.e2e.to_string());
+        let recipe = if self.platform.emulation() == Emulation::Hybrid {
+            recipe.with("env", format!("{EMULATED_GO:?}"))
+        } else {
+            recipe
+        };
         let recipe = if self.e2e {
             recipe
                 .with("e2e-images", e2e::REVISION.to_string())
@@ -192,13 +198,18 @@ impl Builder {
             layers.push(Layer::of(tree).await?);
         }
         let (reference, labels) = (request.reference()?, request.labels());
+        let mut env = vec![
+            PATH.to_owned(),
+            "KUBECONFIG=/etc/kubernetes/admin.conf".to_owned(),
+            "CONTAINERD_NAMESPACE=k8s.io".to_owned(),
+            "container=docker".to_owned(),
+        ];
+        if platform.emulation() == Emulation::Hybrid {
+            // For kubeadm and the kubelet; static pods get theirs by patches.
+            env.extend(EMULATED_GO.map(|(name, value)| format!("{name}={value}")));
+        }
         let config = ImageConfig {
-            env: vec![
-                PATH.to_owned(),
-                "KUBECONFIG=/etc/kubernetes/admin.conf".to_owned(),
-                "CONTAINERD_NAMESPACE=k8s.io".to_owned(),
-                "container=docker".to_owned(),
-            ],
+            env,
             entrypoint: vec!["/usr/local/bin/kcluster-node".to_owned(), "init".to_owned()],
             working_dir: "/".to_owned(),
             stop_signal: "SIGTERM".to_owned(),

@@ -9,6 +9,7 @@ use kcluster_matrix::{Emulation, Shard, Suite};
 
 use super::Args;
 use crate::config::Settings;
+use crate::error::Told;
 
 /// Specs that run together.
 #[derive(Debug)]
@@ -107,6 +108,30 @@ impl Args {
     }
 }
 
+/// The specs of `list` that `file` names, all of which must be there.
+pub(super) fn named(list: &SpecList, file: &Utf8Path) -> anyhow::Result<SpecList> {
+    let text = fs_err::read_to_string(file).map_err(|error| Told::input(error.to_string()))?;
+    let wanted: HashSet<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect();
+    let list = list.only(|spec| wanted.contains(spec.name.as_str()));
+    let known: HashSet<&str> = list.specs.iter().map(|spec| spec.name.as_str()).collect();
+    let mut unknown: Vec<&str> = wanted.difference(&known).copied().collect();
+    unknown.sort_unstable();
+    match unknown.first() {
+        Some(first) => Err(Told::input(format!(
+            "{} of the specs that {file} names are not among those selected, such as `{first}`",
+            unknown.len()
+        ))
+        .help("`cargo kcluster e2e --all --dry-run` shows names as this version has them")
+        .into()),
+        None if list.is_empty() => Err(Told::input(format!("{file} names no spec")).into()),
+        None => Ok(list),
+    }
+}
+
 /// Names of what did not pass, a boot's steps left out.
 pub(super) fn failed(suites: &[Suite]) -> Vec<String> {
     suites
@@ -199,6 +224,21 @@ mod tests {
         names.sort();
         let all: Vec<String> = list().specs.into_iter().map(|spec| spec.name).collect();
         assert_eq!(names, all);
+    }
+
+    #[test]
+    fn a_file_names_specs_that_must_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = Utf8Path::from_path(folder.path()).unwrap().join("specs");
+        let name = list().specs[0].name.clone();
+        fs_err::write(&file, format!("# mine\n\n{name}\n")).unwrap();
+        let found = named(&list(), &file).unwrap();
+        assert_eq!(found.to_text(), format!("{name}\n"));
+        fs_err::write(&file, format!("{name}\n[sig-x] nowhere\n")).unwrap();
+        let refused = named(&list(), &file).unwrap_err().to_string();
+        assert!(refused.contains("[sig-x] nowhere"), "{refused}");
+        fs_err::write(&file, "").unwrap();
+        assert!(named(&list(), &file).is_err());
     }
 
     #[test]

@@ -1,0 +1,221 @@
+//! Clusters of other architectures on this machine: what they run is what they say, and specs pass.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking and tells its timings"
+)]
+
+use std::path::Path;
+
+use kcluster_tests::{Inventory, JunitTotals, Kcluster, junit_totals, real_clusters, suite};
+
+/// An architecture, as those who do not ask kcluster know it.
+#[derive(Debug, Clone, Copy)]
+struct Arch {
+    name: &'static str,
+    /// What the kernel calls it.
+    uname: &'static str,
+    /// The machine in an ELF header, as its bytes stand there (System V gABI).
+    elf: [&'static str; 2],
+}
+
+const ARM64: Arch = Arch {
+    name: "arm64",
+    uname: "aarch64",
+    elf: ["b7", "00"],
+};
+const PPC64LE: Arch = Arch {
+    name: "ppc64le",
+    uname: "ppc64le",
+    elf: ["15", "00"],
+};
+/// Big-endian.
+const S390X: Arch = Arch {
+    name: "s390x",
+    uname: "s390x",
+    elf: ["00", "16"],
+};
+
+/// Specs that are quick under emulation, of every kind that boots, nets and mounts.
+const QUICK: &str = "specs-quick.txt";
+/// Specs of every SIG.
+const MANY: &str = "specs-150.txt";
+
+#[test]
+fn a_big_endian_cell_is_what_it_says_and_passes_specs() {
+    if !real_clusters("a_big_endian_cell_is_what_it_says_and_passes_specs") {
+        return;
+    }
+    let before = Inventory::take().unwrap();
+    let kcluster = Kcluster::new().unwrap();
+    boots(&kcluster, S390X, 1);
+    let totals = specs(&kcluster, QUICK, &kcluster.state().join("out"));
+    assert!(totals.tests >= 20, "{totals:?}");
+    down(&kcluster);
+    let leaked = Inventory::take().unwrap().leaked_since(&before);
+    assert!(leaked.is_empty(), "left behind: {leaked:#?}");
+}
+
+#[test]
+#[ignore = "builds three architectures and runs 150 specs on each; `cargo xtask test architectures` runs it"]
+fn every_architecture_passes_150_specs() {
+    if !real_clusters("every_architecture_passes_150_specs") {
+        return;
+    }
+    let out = suite::folder("architectures").unwrap();
+    for arch in [ARM64, PPC64LE, S390X] {
+        let kcluster = Kcluster::new().unwrap();
+        let boot = boots(&kcluster, arch, 2);
+        let totals = specs(&kcluster, MANY, &out.join(arch.name));
+        down(&kcluster);
+        suite::note(&format!(
+            "{}: {} specs passed, 1+2 nodes up in {boot:.0} s",
+            arch.name, totals.tests
+        ))
+        .unwrap();
+        assert_eq!(totals.tests, 150);
+    }
+}
+
+#[test]
+#[ignore = "takes hours; `cargo xtask test conformance-arm64` runs it"]
+fn all_parallel_specs_on_arm64() {
+    all_parallel("conformance-arm64", ARM64);
+}
+
+#[test]
+#[ignore = "takes hours; `cargo xtask test conformance-s390x` runs it"]
+fn all_parallel_specs_on_s390x() {
+    all_parallel("conformance-s390x", S390X);
+}
+
+fn all_parallel(name: &str, arch: Arch) {
+    if !real_clusters(name) {
+        return;
+    }
+    let out = suite::folder(name).unwrap();
+    let kcluster = Kcluster::new().unwrap();
+    boots(&kcluster, arch, 2);
+    let folder = out.display().to_string();
+    let run = kcluster
+        .run(&["e2e", "--name", NAME, "--report-dir", &folder])
+        .unwrap();
+    let totals = junit_totals(kcluster.state(), &out.join("junit.xml"), "conformance").unwrap();
+    down(&kcluster);
+    suite::note(&format!(
+        "{}: {} specs, {} failed, {} errored, {} skipped, {:.0} s",
+        arch.name,
+        totals.tests,
+        totals.failures,
+        totals.errors,
+        totals.skipped,
+        run.took.as_secs_f64()
+    ))
+    .unwrap();
+    assert_eq!(run.code, 0, "{}", run.stderr);
+}
+
+const NAME: &str = "foreign";
+
+/// Boots 1 control plane and `workers`, and looks at what runs. Returns the seconds it took.
+fn boots(kcluster: &Kcluster, arch: Arch, workers: u8) -> f64 {
+    let ok = |args: &[&str]| kcluster.run(args).unwrap().expect_code(0).unwrap();
+    // The image is not part of a boot.
+    ok(&["images", "build", "--arch", arch.name]);
+    let workers = workers.to_string();
+    let up = ok(&[
+        "up", "--name", NAME, "--arch", arch.name, "--nodes", &workers,
+    ]);
+    let took = up.took.as_secs_f64();
+    eprintln!("up --arch {}: {took:.1} s\n{}", arch.name, up.stderr);
+    assert!(up.stderr.contains("native: containerd"), "{}", up.stderr);
+
+    let nodes = ok(&[
+        "kubectl",
+        "--name",
+        NAME,
+        "--",
+        "get",
+        "nodes",
+        "--no-headers",
+        "-L",
+        "kubernetes.io/arch",
+    ]);
+    for line in nodes.stdout.lines() {
+        assert!(line.ends_with(arch.name), "{}", nodes.stdout);
+    }
+    let table = ok(&["nodes", "--name", NAME]).stdout;
+    assert!(
+        table.contains(arch.name) && table.contains("hybrid"),
+        "{table}"
+    );
+    pod_agrees(kcluster, arch);
+    took
+}
+
+/// A pod's own kernel name, and the header of the program that it runs.
+fn pod_agrees(kcluster: &Kcluster, arch: Arch) {
+    let ok = |args: &[&str]| kcluster.run(args).unwrap().expect_code(0).unwrap().stdout;
+    let node = format!("{NAME}-control-plane");
+    let images = ok(&[
+        "exec", "--name", NAME, &node, "--", "ctr", "images", "list", "-q",
+    ]);
+    let image = images
+        .lines()
+        .find(|name| name.contains("/busybox:"))
+        .unwrap();
+    // Two bytes at 18 tell whose machine code it is.
+    let script = "uname -m; od -An -tx1 -j18 -N2 /bin/sh";
+    let kubectl = ["kubectl", "--name", NAME, "--"];
+    let image = format!("--image={image}");
+    let run: Vec<&str> = [
+        &kubectl[..],
+        &["run", "probe", "--restart=Never", &image],
+        &["--", "sh", "-c", script],
+    ]
+    .concat();
+    ok(&run);
+    let wait: Vec<&str> = [
+        &kubectl[..],
+        &["wait", "pod/probe", "--timeout=60s"],
+        &["--for=jsonpath={.status.phase}=Succeeded"],
+    ]
+    .concat();
+    ok(&wait);
+    let said = ok(&[&kubectl[..], &["logs", "probe"]].concat());
+    let words: Vec<&str> = said.split_whitespace().collect();
+    assert_eq!(words, [arch.uname, arch.elf[0], arch.elf[1]], "{said}");
+    eprintln!("a pod of {} says {said}", arch.name);
+}
+
+/// Runs the specs of `list`, all of which must pass.
+fn specs(kcluster: &Kcluster, list: &str, out: &Path) -> JunitTotals {
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join(list);
+    let (list, folder) = (list.display().to_string(), out.display().to_string());
+    let run = kcluster
+        .run(&[
+            "e2e",
+            "--name",
+            NAME,
+            "--specs",
+            &list,
+            "--report-dir",
+            &folder,
+        ])
+        .unwrap()
+        .expect_code(0)
+        .unwrap();
+    let totals = junit_totals(kcluster.state(), &out.join("junit.xml"), "conformance").unwrap();
+    eprintln!("{totals:?} in {:.0} s", run.took.as_secs_f64());
+    assert_eq!((totals.failures, totals.errors, totals.skipped), (0, 0, 0));
+    totals
+}
+
+fn down(kcluster: &Kcluster) {
+    kcluster
+        .run(&["down", "--name", NAME])
+        .unwrap()
+        .expect_code(0)
+        .unwrap();
+}

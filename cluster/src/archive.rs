@@ -57,6 +57,18 @@ pub(crate) fn tar(files: &[File]) -> io::Result<Vec<u8>> {
     builder.into_inner()
 }
 
+/// `archive` with `files` behind what is in it.
+pub(crate) fn extended(archive: Vec<u8>, files: &[File]) -> io::Result<Vec<u8>> {
+    let mut builder = tar::Builder::new(Vec::new());
+    moved(&archive, "", &mut builder)?;
+    for file in files {
+        let mut header = header(file.mode, file.content.len() as u64);
+        let path = file.path.trim_start_matches('/');
+        builder.append_data(&mut header, path, file.content.as_slice())?;
+    }
+    builder.into_inner()
+}
+
 /// The entries of `archive` below `folder` instead.
 pub(crate) fn moved(
     archive: &[u8],
@@ -88,6 +100,18 @@ fn header(mode: u32, size: u64) -> tar::Header {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_added_comes_last() {
+        let first = tar(&[File::public("/etc/kubernetes/a", "a")]).unwrap();
+        let all = extended(first, &[File::secret("/kcluster/b", "b")]).unwrap();
+        let paths: Vec<String> = tar::Archive::new(all.as_slice())
+            .entries()
+            .unwrap()
+            .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+            .collect();
+        assert_eq!(paths, ["etc/kubernetes/", "etc/kubernetes/a", "kcluster/b"]);
+    }
 
     #[test]
     fn folders_come_once_before_their_files() {

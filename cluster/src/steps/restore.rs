@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::{join_all, try_join, try_join_all};
+use futures_util::future::{join_all, try_join};
 use ipnet::Ipv4Net;
 use kcluster_matrix::{NodePlan, Step};
 
@@ -12,8 +12,12 @@ use super::kubeconfig::kubeconfig;
 use super::network::network_at;
 use super::nodes::{all_good, failed, make_again, start, var_volume};
 use super::ready::ready_again;
+use crate::archive::{self, File};
 use crate::error::StepError;
 use crate::labels;
+
+/// Tells a node that it comes back: its kubelet begins once the API server answers.
+const COMEBACK: &str = "/kcluster/comeback.json";
 
 /// What to make.
 pub(crate) struct Restore {
@@ -65,6 +69,7 @@ async fn make(
         let copied = engine.copy_volumes(&spec.image, &pairs, &own).await;
         copied.map_err(|error| StepError::failed(Step::Restore, None, error))
     };
+    let comeback = [File::public(COMEBACK, "{}\n")];
     let containers = async {
         let privilege = engine
             .privilege(&spec.image, &own)
@@ -73,7 +78,11 @@ async fn make(
         let privilege = &privilege;
         let made = nodes
             .into_iter()
-            .map(async |(node, _, archive)| make_again(context, &node, archive, privilege).await);
+            .map(async |(node, _, archive)| {
+                let archive = archive::extended(archive, &comeback)
+                    .map_err(|error| StepError::failed(Step::Restore, Some(&node.name), error))?;
+                make_again(context, &node, archive, privilege).await
+            });
         all_good(join_all(made).await)
     };
     // Neither is broken off: what the engine has begun would be left behind.
@@ -81,21 +90,9 @@ async fn make(
     filled.and(made)
 }
 
-/// Starts the control plane first: kubelets that begin before there is an API server wait
-/// for their next try once it is there, and take its processors until then.
+/// Starts all at once: each node keeps its kubelet back until the API server answers.
 async fn begin(context: &Context<'_>, nodes: &[NodePlan]) -> Result<(), StepError> {
     context.check_cancel()?;
-    let (first, workers) = (&nodes[0], &nodes[1..]);
-    start(context, first).await?;
-    context
-        .wait_for(
-            Step::Nodes,
-            &first.name,
-            "apiserver",
-            context.timeouts.kubeadm,
-        )
-        .await?;
-    try_join_all(workers.iter().map(|node| start(context, node)))
-        .await
-        .map(drop)
+    let started = join_all(nodes.iter().map(|node| start(context, node)));
+    all_good(started.await)
 }

@@ -42,7 +42,7 @@ func runWait(args []string) error {
 		if err != nil {
 			return err
 		}
-		probe = apiReady("https://" + net.JoinHostPort(host, "6443") + "/readyz")
+		probe = apiReady("https://" + net.JoinHostPort(host, apiPort) + "/readyz")
 	default:
 		return fmt.Errorf("cannot wait for %q, only for containerd or apiserver", args[0])
 	}

@@ -12,6 +12,7 @@ use super::kubeconfig::kubeconfig;
 use super::network::network_at;
 use super::nodes::{all_good, failed, make_again, start, var_volume};
 use super::ready::ready_again;
+use super::renew::renew;
 use crate::archive::{self, File};
 use crate::error::StepError;
 use crate::labels;
@@ -27,6 +28,8 @@ pub(crate) struct Restore {
     pub(crate) nodes: Vec<(NodePlan, String, Vec<u8>)>,
     /// What the API tells of the life before.
     pub(crate) stale: BTreeSet<String>,
+    /// The certificate of the cluster's authority, if it is another one than in that life.
+    pub(crate) authority: Option<String>,
 }
 
 /// From nothing to all Ready; what comes back is the API server's URL.
@@ -34,12 +37,21 @@ pub(crate) async fn restore(context: &Context<'_>, work: Restore) -> Result<Stri
     network_at(context, work.subnet).await?;
     let plans: Vec<NodePlan> = work.nodes.iter().map(|(node, ..)| node.clone()).collect();
     context
-        .step(Step::Restore, None, make(context, work.nodes))
+        .step(
+            Step::Restore,
+            None,
+            make(context, work.nodes, work.authority.is_some()),
+        )
         .await?;
     context
         .step(Step::Nodes, None, begin(context, &plans))
         .await?;
-    let ready = ready_again(context, &plans, work.stale);
+    let ready = async {
+        if let Some(authority) = &work.authority {
+            renew(context, &plans, authority).await?;
+        }
+        ready_again(context, &plans, work.stale).await
+    };
     tokio::select! {
         done = try_join(ready, kubeconfig(context, &plans[0].name)) => {
             done.map(|((), server)| server)
@@ -52,6 +64,7 @@ pub(crate) async fn restore(context: &Context<'_>, work: Restore) -> Result<Stri
 async fn make(
     context: &Context<'_>,
     nodes: Vec<(NodePlan, String, Vec<u8>)>,
+    hold: bool,
 ) -> Result<(), StepError> {
     context.check_cancel()?;
     let (engine, spec) = (context.engine, context.spec);
@@ -69,20 +82,19 @@ async fn make(
         let copied = engine.copy_volumes(&spec.image, &pairs, &own).await;
         copied.map_err(|error| StepError::failed(Step::Restore, None, error))
     };
-    let comeback = [File::public(COMEBACK, "{}\n")];
+    let comeback = format!("{}\n", serde_json::json!({ "hold": hold }));
+    let comeback = [File::public(COMEBACK, comeback)];
     let containers = async {
         let privilege = engine
             .privilege(&spec.image, &own)
             .await
             .map_err(|error| StepError::failed(Step::Restore, None, error))?;
         let privilege = &privilege;
-        let made = nodes
-            .into_iter()
-            .map(async |(node, _, archive)| {
-                let archive = archive::extended(archive, &comeback)
-                    .map_err(|error| StepError::failed(Step::Restore, Some(&node.name), error))?;
-                make_again(context, &node, archive, privilege).await
-            });
+        let made = nodes.into_iter().map(async |(node, _, archive)| {
+            let archive = archive::extended(&archive, &comeback)
+                .map_err(|error| StepError::failed(Step::Restore, Some(&node.name), error))?;
+            make_again(context, &node, archive, privilege).await
+        });
         all_good(join_all(made).await)
     };
     // Neither is broken off: what the engine has begun would be left behind.

@@ -6,7 +6,7 @@ use kcluster_cluster::engine::Engine;
 use kcluster_cluster::{
     Component, Phase, Replacement, Snapshot, SnapshotError, StateDir, restore, reup, snapshots,
 };
-use kcluster_matrix::{Cell, ClusterName, exit};
+use kcluster_matrix::{Cell, ClusterName, Emulation, exit};
 
 use crate::config::{Layer, NameFlag, SourceFlags};
 use crate::context::Context;
@@ -126,6 +126,14 @@ impl Args {
         if let (Some(component), Some(path)) = (self.component, &self.binary) {
             let binary = context.host.folder.join(path).into_std_path_buf();
             return Ok(vec![Replacement { component, binary }]);
+        }
+        if cell.emulation != Emulation::Native {
+            return Err(Told::input(format!(
+                "cell {} runs parts of several architectures, and a source gives those of one",
+                cell.id()
+            ))
+            .help("give --component and its --binary")
+            .into());
         }
         let wanted: Vec<Component> = match self.component {
             None => FROM_SOURCE.to_vec(),

@@ -72,7 +72,7 @@ pub async fn import(
         ApiReach::Host(host) => Some(host.as_str()),
         ApiReach::Local | ApiReach::Tunnel(_) => None,
     };
-    let archives = renewed(&snapshot, archives, host).map_err(failed)?;
+    let archives = renewed(&snapshot, &archives, host).map_err(failed)?;
     // What a run that was killed left of it.
     remove(engine, state, &cluster, &snapshot.name).await?;
     let own = labels::for_snapshot(&cluster, &snapshot.name);
@@ -102,7 +102,7 @@ pub async fn import(
 /// The files of each node with new credentials.
 fn renewed(
     snapshot: &Snapshot,
-    archives: Vec<(String, Vec<u8>)>,
+    archives: &[(String, Vec<u8>)],
     host: Option<&str>,
 ) -> std::io::Result<Vec<(String, Vec<u8>)>> {
     let Snapshot { spec, nodes, .. } = snapshot;

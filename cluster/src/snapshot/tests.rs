@@ -12,7 +12,7 @@ use crate::engine::{Engine, EngineError, NodeState};
 use crate::labels;
 use crate::state::Phase;
 use crate::suspend::{resume, suspend};
-use crate::tests::stage::{Stage, output, spec};
+use crate::tests::stage::{IMAGE, Stage, output, spec};
 
 /// A cluster that is up on an engine whose API has a list of everything.
 async fn stage(spec: &ClusterSpec) -> Stage {
@@ -270,6 +270,7 @@ async fn what_is_exported_comes_back_with_other_keys_and_under_another_name() {
     assert_eq!(size, std::fs::metadata(&file).unwrap().len());
     let old = engine.file("a-worker-1", "/etc/kubernetes/pki/ca.crt");
     clean(engine, &stage.state, &stage.events).await.unwrap();
+    engine.remove_image(IMAGE).await.unwrap();
 
     // The image is what the snapshot links into.
     let other = crate::state::StateDir::new(folder.path().join("state"));

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use kcluster_cluster::emulation::EmulationError;
 use kcluster_cluster::engine::{EndpointError, EngineError};
-use kcluster_cluster::{ClusterError, LoadError, SnapshotError, StateError, UpError};
+use kcluster_cluster::{ClusterError, LoadError, ReupError, SnapshotError, StateError, UpError};
 use kcluster_e2e::E2eError;
 use kcluster_images::Error as ImageError;
 use kcluster_matrix::exit;
@@ -69,6 +69,9 @@ pub(crate) fn code(error: &anyhow::Error) -> u8 {
             }
             if let Some(snapshot) = cause.downcast_ref::<SnapshotError>() {
                 return Some(snapshot.exit_code());
+            }
+            if let Some(reup) = cause.downcast_ref::<ReupError>() {
+                return Some(reup.exit_code());
             }
             if let Some(up) = cause.downcast_ref::<UpError>() {
                 return Some(up.exit_code());

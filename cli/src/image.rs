@@ -11,7 +11,7 @@ use kcluster_images::{
     known_versions,
 };
 use kcluster_matrix::version::VersionError;
-use kcluster_matrix::{Emulation, KubeVersion, Platform, Sink};
+use kcluster_matrix::{Cell, Emulation, KubeVersion, Platform, Sink};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{E2eImages, Settings, SourceKind};
@@ -199,6 +199,21 @@ pub(crate) async fn host_tools(
     let (builder, source) = (builder(context)?, source(&context.settings)?);
     until_cancelled(&context.cancel, async {
         Ok(builder.host_tools(&source, version).await?)
+    })
+    .await
+}
+
+/// One of Kubernetes' commands for the nodes of `cell`, from the source that the settings name.
+pub(crate) async fn command(
+    context: &Context,
+    cell: &Cell,
+    name: &str,
+) -> anyhow::Result<std::path::PathBuf> {
+    let (builder, source) = (builder(context)?, source(&context.settings)?);
+    until_cancelled(&context.cancel, async {
+        Ok(builder
+            .command(&source, &cell.kubernetes, cell.arch, name)
+            .await?)
     })
     .await
 }

@@ -57,6 +57,14 @@ pub(crate) fn tar(files: &[File]) -> io::Result<Vec<u8>> {
     builder.into_inner()
 }
 
+/// `archive` with `files` behind what is in it.
+pub(crate) fn extended(archive: &[u8], files: &[File]) -> io::Result<Vec<u8>> {
+    let mut builder = tar::Builder::new(Vec::new());
+    moved(archive, "", &mut builder)?;
+    moved(&tar(files)?, "", &mut builder)?;
+    builder.into_inner()
+}
+
 /// The entries of `archive` below `folder` instead.
 pub(crate) fn moved(
     archive: &[u8],
@@ -66,13 +74,52 @@ pub(crate) fn moved(
     for entry in tar::Archive::new(archive).entries()? {
         let mut entry = entry?;
         let path = std::path::Path::new(folder).join(entry.path()?);
-        let mut header = entry.header().clone();
-        match entry.link_name()?.map(std::borrow::Cow::into_owned) {
-            Some(target) => builder.append_link(&mut header, path, target)?,
-            None => builder.append_data(&mut header, path, &mut entry)?,
-        }
+        append(&mut entry, &path, builder)?;
     }
     Ok(())
+}
+
+/// The text of one file.
+pub(crate) fn file(archive: &[u8], path: &str) -> io::Result<Option<String>> {
+    let wanted = std::path::Path::new(path.trim_start_matches('/'));
+    let mut found = None;
+    for entry in tar::Archive::new(archive).entries()? {
+        let mut entry = entry?;
+        if entry.path()? == wanted {
+            let mut text = String::new();
+            io::Read::read_to_string(&mut entry, &mut text)?;
+            found = Some(text);
+        }
+    }
+    Ok(found)
+}
+
+/// The entries of `archive` that `keep` wants.
+pub(crate) fn filtered(
+    archive: &[u8],
+    keep: impl Fn(&std::path::Path) -> bool,
+) -> io::Result<Vec<u8>> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for entry in tar::Archive::new(archive).entries()? {
+        let mut entry = entry?;
+        let path = entry.path()?.into_owned();
+        if keep(&path) {
+            append(&mut entry, &path, &mut builder)?;
+        }
+    }
+    builder.into_inner()
+}
+
+fn append(
+    entry: &mut tar::Entry<'_, &[u8]>,
+    path: &std::path::Path,
+    builder: &mut tar::Builder<Vec<u8>>,
+) -> io::Result<()> {
+    let mut header = entry.header().clone();
+    match entry.link_name()?.map(std::borrow::Cow::into_owned) {
+        Some(target) => builder.append_link(&mut header, path, target),
+        None => builder.append_data(&mut header, path, entry),
+    }
 }
 
 fn header(mode: u32, size: u64) -> tar::Header {
@@ -88,6 +135,26 @@ fn header(mode: u32, size: u64) -> tar::Header {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_added_comes_last() {
+        let first = tar(&[File::public("/etc/kubernetes/a", "a")]).unwrap();
+        let all = extended(&first, &[File::secret("/kcluster/b", "b")]).unwrap();
+        let paths: Vec<String> = tar::Archive::new(all.as_slice())
+            .entries()
+            .unwrap()
+            .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                "etc/kubernetes/",
+                "etc/kubernetes/a",
+                "kcluster/",
+                "kcluster/b"
+            ]
+        );
+    }
 
     #[test]
     fn folders_come_once_before_their_files() {

@@ -8,6 +8,7 @@
 mod archive;
 mod ask;
 mod cni;
+mod credentials;
 mod down;
 pub mod emulation;
 pub mod engine;
@@ -23,6 +24,7 @@ mod load;
 mod logs;
 mod pki;
 mod reach;
+mod reup;
 mod snapshot;
 mod state;
 mod steps;
@@ -45,7 +47,11 @@ pub use labels::{
 pub use list::{ClusterInfo, list};
 pub use load::{LoadError, load_archive, load_images};
 pub use logs::{collect_logs, node_tail};
-pub use snapshot::{Snapshot, SnapshotError, remove as remove_snapshot, restore, save, snapshots};
+pub use reup::{Component, Replacement, ReupError, reup};
+pub use snapshot::{
+    Origin, Snapshot, SnapshotError, export as export_snapshot, import as import_snapshot, keep,
+    remove as remove_snapshot, restore, save, snapshots, start,
+};
 pub use state::{ClusterDir, Lock, Phase, StateDir, StateError, Status};
 pub use suspend::{Resumed, resume, suspend};
 pub use timeouts::Timeouts;

@@ -23,14 +23,17 @@ impl std::fmt::Debug for Authority {
     }
 }
 
-/// A new authority, valid for ten years, and since an hour ago for clocks that are late.
+/// A new authority for a cluster.
 pub(crate) fn authority() -> Result<Authority, rcgen::Error> {
+    authority_named("kubernetes")
+}
+
+/// A new authority, valid for ten years, and since an hour ago for clocks that are late.
+pub(crate) fn authority_named(name: &str) -> Result<Authority, rcgen::Error> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let mut params = CertificateParams::new(vec!["kubernetes".to_owned()])?;
+    let mut params = CertificateParams::new(vec![name.to_owned()])?;
     params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "kubernetes");
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![
         KeyUsagePurpose::DigitalSignature,

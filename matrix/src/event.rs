@@ -35,6 +35,8 @@ pub enum Step {
     Save,
     /// Nodes get back what a snapshot holds.
     Restore,
+    /// The API's knowledge of credentials is made to fit new ones.
+    Credentials,
     /// Frozen nodes go on, and the API server answers.
     Resume,
     /// Containers, networks and volumes are removed.
@@ -57,6 +59,7 @@ impl Step {
             Self::Kubeconfig => "kubeconfig",
             Self::Save => "snapshot",
             Self::Restore => "restore",
+            Self::Credentials => "credentials",
             Self::Resume => "resume",
             Self::Remove => "remove",
         }

@@ -19,6 +19,7 @@ mod man;
 mod nodes;
 mod report;
 mod resume;
+mod reup;
 mod snapshot;
 mod suspend;
 mod up;
@@ -61,6 +62,8 @@ commands! {
     Resume(resume);
     /// Keep what a cluster holds, and start from it again
     Snapshot(snapshot);
+    /// Put rebuilt binaries into a cluster, started from a snapshot if it is not up
+    Reup(reup);
     /// Remove all of kcluster's: clusters, node images and caches; nothing else is touched
     Clean(clean);
     /// Run conformance specs in parallel, the serial ones left out

@@ -1,7 +1,10 @@
-//! `snapshot save`, `list`, `restore`, `remove`.
+//! `snapshot save`, `list`, `restore`, `remove`, `export`, `import`.
 
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Subcommand;
-use kcluster_cluster::{StateDir, remove_snapshot, restore, save, snapshots};
+use kcluster_cluster::{
+    Origin, StateDir, export_snapshot, import_snapshot, remove_snapshot, restore, save, snapshots,
+};
 use kcluster_matrix::{ClusterName, exit};
 
 use crate::config::{Layer, NameFlag};
@@ -32,6 +35,25 @@ enum Sub {
     Restore(One),
     /// Remove a snapshot
     Remove(One),
+    /// Write a snapshot to a file for a cache, without any key of the cluster
+    Export {
+        #[command(flatten)]
+        one: One,
+        /// The file, a tar archive compressed by zstd
+        #[arg(value_name = "FILE")]
+        file: Utf8PathBuf,
+    },
+    /// Take a snapshot from a file; its cluster gets new certificates and keys
+    ///
+    /// `up` starts from it if it fits.
+    Import {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: Utf8PathBuf,
+        /// What to call it instead of the name it had
+        #[arg(long = "as", value_name = "SNAPSHOT")]
+        name: Option<ClusterName>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -47,7 +69,9 @@ impl Args {
     pub(crate) fn layer(&self) -> Layer {
         match &self.command {
             Sub::Save(one) | Sub::Restore(one) | Sub::Remove(one) => Layer::of([&one.name.0]),
+            Sub::Export { one, .. } => Layer::of([&one.name.0]),
             Sub::List { name, .. } => Layer::of([&name.0]),
+            Sub::Import { .. } => Layer::default(),
         }
     }
 
@@ -57,6 +81,12 @@ impl Args {
         let state = StateDir::new(&settings.state_dir);
         let one = match self.command {
             Sub::List { json, .. } => return list(&context, &state, json),
+            Sub::Export { ref one, ref file } => {
+                return export(&context, &state, &one.snapshot, file).await;
+            }
+            Sub::Import { ref file, ref name } => {
+                return import(&context, &state, file, name.as_ref()).await;
+            }
             Sub::Save(ref one) | Sub::Restore(ref one) | Sub::Remove(ref one) => one,
         };
         let (engine, snapshot) = (engine::open(settings).await?, &one.snapshot);
@@ -93,6 +123,44 @@ impl Args {
     }
 }
 
+async fn export(
+    context: &Context,
+    state: &StateDir,
+    snapshot: &ClusterName,
+    file: &Utf8Path,
+) -> anyhow::Result<u8> {
+    let settings = &context.settings;
+    let engine = engine::open(settings).await?;
+    let path = context.host.folder.join(file);
+    let size = export_snapshot(
+        engine.as_ref(),
+        &settings.name,
+        snapshot,
+        state,
+        path.as_std_path(),
+    );
+    let size = size.await?.div_ceil(1 << 20);
+    context.printer.tell(&format!("{file}: {size} MiB"));
+    Ok(exit::PASSED)
+}
+
+async fn import(
+    context: &Context,
+    state: &StateDir,
+    file: &Utf8Path,
+    name: Option<&ClusterName>,
+) -> anyhow::Result<u8> {
+    let engine = engine::open(&context.settings).await?;
+    let path = context.host.folder.join(file);
+    let taken = import_snapshot(engine.as_ref(), state, path.as_std_path(), name).await?;
+    let (cluster, name) = (&taken.spec.name, &taken.name);
+    context.printer.tell(&format!(
+        "snapshot `{name}` of cluster `{cluster}`; `cargo kcluster snapshot restore --name {cluster} {name}` starts it, \
+and so does `up` with the settings it was made with"
+    ));
+    Ok(exit::PASSED)
+}
+
 fn list(context: &Context, state: &StateDir, json: bool) -> anyhow::Result<u8> {
     let found = snapshots(state, &context.settings.name)?;
     if json {
@@ -105,6 +173,7 @@ fn list(context: &Context, state: &StateDir, json: bool) -> anyhow::Result<u8> {
                     "cell": one.spec.cell.id().to_string(),
                     "nodes": one.nodes.len(),
                     "made": one.made,
+                    "origin": one.origin,
                     "image": one.spec.image,
                 })
             })
@@ -113,12 +182,13 @@ fn list(context: &Context, state: &StateDir, json: bool) -> anyhow::Result<u8> {
         context.printer.data(&text);
         return Ok(exit::PASSED);
     }
-    let mut table = Table::new(["snapshot", "cell", "nodes", "made"]).numbers(2);
+    let mut table = Table::new(["snapshot", "cell", "nodes", "origin", "made"]).numbers(2);
     for one in found {
         table.row([
             one.name.to_string(),
             one.spec.cell.id().to_string(),
             one.nodes.len().to_string(),
+            origin(one.origin).to_owned(),
             one.made.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
         ]);
     }
@@ -131,4 +201,12 @@ fn list(context: &Context, state: &StateDir, json: bool) -> anyhow::Result<u8> {
         context.printer.data(&table.to_string());
     }
     Ok(exit::PASSED)
+}
+
+fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Saved => "saved",
+        Origin::Automatic => "automatic",
+        Origin::Imported => "imported",
+    }
 }

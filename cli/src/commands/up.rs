@@ -1,8 +1,10 @@
 //! `up`.
 
 use camino::Utf8PathBuf;
-use kcluster_cluster::{Cluster, StateDir, UpError, up};
+use kcluster_cluster::engine::Engine;
+use kcluster_cluster::{Cluster, SnapshotError, StateDir, UpError, keep, start, up};
 use kcluster_matrix::{ClusterSpec, Event, Sink, Step, exit};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{ClusterFlags, ImageFlags, Layer, NameFlag, ReportFlag, SourceFlags};
 use crate::context::Context;
@@ -95,13 +97,13 @@ async fn boot(context: &Context) -> anyhow::Result<Cluster> {
 /// Boots, and takes down again what does not come up within the time allowed.
 async fn in_time(
     context: &Context,
-    engine: &dyn kcluster_cluster::engine::Engine,
+    engine: &dyn Engine,
     spec: &ClusterSpec,
 ) -> anyhow::Result<Cluster> {
     let (settings, cancel) = (&context.settings, context.cancel.child_token());
     let state = StateDir::new(&settings.state_dir);
     let mut late = false;
-    let mut work = std::pin::pin!(up(engine, spec, &state, &context.hub, &cancel));
+    let mut work = std::pin::pin!(start_or_boot(context, engine, spec, &state, &cancel));
     let limit = tokio::time::sleep(settings.boot_timeout.0);
     let result = tokio::select! {
         result = &mut work => result,
@@ -113,14 +115,38 @@ async fn in_time(
         }
     };
     match result {
-        Err(UpError::Cancelled { .. }) if late => Err(Told::cluster(format!(
+        Err(SnapshotError::Up(UpError::Cancelled { .. })) if late => Err(Told::cluster(format!(
             "cluster `{}` was not up after {}",
             spec.name, settings.boot_timeout
         ))
         .help("give it longer with --boot-timeout, or look with -v 2 at what it waits for")
         .into()),
+        // Whether it came from a snapshot is not what went wrong.
+        Err(SnapshotError::Up(error)) => Err(error.into()),
         result => Ok(result?),
     }
+}
+
+/// From a snapshot if one fits; if not, by a boot after which one is kept.
+async fn start_or_boot(
+    context: &Context,
+    engine: &dyn Engine,
+    spec: &ClusterSpec,
+    state: &StateDir,
+    cancel: &CancellationToken,
+) -> Result<Cluster, SnapshotError> {
+    let (hub, automatic) = (&context.hub, context.settings.auto_snapshot);
+    if let Some(cluster) = start(engine, spec, state, automatic, hub, cancel).await? {
+        return Ok(cluster);
+    }
+    let cluster = up(engine, spec, state, hub, cancel).await?;
+    if automatic
+        && !cluster.existed
+        && let Err(error) = keep(engine, &spec.name, state, hub).await
+    {
+        hub.warn(&format_args!("no snapshot is kept: {error}"));
+    }
+    Ok(cluster)
 }
 
 /// The table of phases, and what to do with the cluster.

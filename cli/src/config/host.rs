@@ -54,6 +54,13 @@ impl Host {
         self.folder_of("XDG_STATE_HOME", ".local/state")
     }
 
+    /// The default of `auto-snapshot`: the machine of a CI job seldom comes back, and then
+    /// what was kept for the next time is of no use.
+    #[must_use]
+    pub fn keeps_state(&self) -> bool {
+        self.variable("CI").is_none()
+    }
+
     fn folder_of(&self, variable: &str, below_home: &str) -> Utf8PathBuf {
         let base = match (self.variable(variable), self.variable("HOME")) {
             (Some(folder), _) => Utf8PathBuf::from(folder),

@@ -91,6 +91,9 @@ settings! {
     Cluster kubeadm_patches: Patches = |_| Patches::default(),
         example "etcd:merge={\"metadata\":{\"labels\":{\"a\":\"b\"}}}";
 
+    /// Keep a snapshot after a cluster's first boot, and start from it when it fits; on, unless CI is set.
+    Cluster auto_snapshot: bool = Host::keeps_state, example "false";
+
     /// Keep what was made when a step fails.
     Cluster retain: bool = |_| false, example "true";
 

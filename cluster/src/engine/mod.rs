@@ -19,7 +19,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use docker::connect;
 pub use endpoint::{ApiReach, DEFAULT_SOCKET, Endpoint, EndpointError, SshTarget};
@@ -30,6 +30,9 @@ pub use types::{
 
 /// Labels that tell what belongs to whom: key to value.
 pub type Labels = BTreeMap<String, String>;
+
+/// The one file of a packed archive.
+pub const PACKED: &str = "volumes.tar";
 
 /// A container engine. All lists are filtered by label: what does not carry the
 /// labels asked for is never seen, so it cannot be removed.
@@ -83,6 +86,25 @@ pub trait Engine: Send + Sync {
         &self,
         image: &str,
         pairs: &[(String, String)],
+        labels: &Labels,
+    ) -> Result<(), EngineError>;
+
+    /// Writes what is in volumes, each below its folder, as an archive that holds the archive
+    /// [`PACKED`]; what is named by the patterns in `skip` is left out.
+    async fn pack_volumes(
+        &self,
+        image: &str,
+        volumes: &[(String, String)],
+        skip: &[String],
+        labels: &Labels,
+        to: &mut (dyn AsyncWrite + Send + Unpin),
+    ) -> Result<(), EngineError>;
+    /// Unpacks what [`pack_volumes`](Self::pack_volumes) wrote into empty volumes.
+    async fn unpack_volumes(
+        &self,
+        image: &str,
+        volumes: &[(String, String)],
+        archive: Box<dyn AsyncRead + Send + Unpin>,
         labels: &Labels,
     ) -> Result<(), EngineError>;
 

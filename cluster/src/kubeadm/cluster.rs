@@ -23,7 +23,7 @@ pub(super) fn configuration(inputs: &Inputs<'_>) -> Value {
             "dnsDomain": "cluster.local",
         },
         "apiServer": {
-            "certSANs": names(inputs),
+            "certSANs": names(inputs.spec, inputs.host),
             "extraArgs": api_server(spec),
         },
         "controllerManager": { "extraArgs": controller_manager(spec) },
@@ -37,11 +37,11 @@ pub(super) fn configuration(inputs: &Inputs<'_>) -> Value {
 }
 
 /// Names that clients outside of the cluster may use.
-fn names(inputs: &Inputs<'_>) -> Vec<String> {
-    let address = inputs.spec.api_address;
+pub(crate) fn names(spec: &ClusterSpec, host: Option<&str>) -> Vec<String> {
+    let address = spec.api_address;
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let published = (!address.is_unspecified()).then(|| address.to_string());
-    for name in published.into_iter().chain(inputs.host.map(str::to_owned)) {
+    for name in published.into_iter().chain(host.map(str::to_owned)) {
         if !names.contains(&name) {
             names.push(name);
         }

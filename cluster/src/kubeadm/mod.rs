@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::timeouts::Timeouts;
 use crate::token::BootstrapToken;
 
+pub(crate) use cluster::names;
 pub use patches::PatchError;
 pub(crate) use patches::{check as check_patches, files as patch_files};
 

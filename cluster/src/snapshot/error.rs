@@ -1,5 +1,7 @@
 //! What can go wrong with a snapshot.
 
+use std::path::PathBuf;
+
 use kcluster_matrix::{ClusterName, exit};
 use thiserror::Error;
 
@@ -48,6 +50,14 @@ pub enum SnapshotError {
         /// What differs.
         reasons: Vec<String>,
     },
+    /// A file could not be written, or is no snapshot.
+    #[error("snapshot file `{}`: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// The cluster failed or is not there.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
@@ -77,6 +87,7 @@ impl SnapshotError {
             | Self::Missing { .. }
             | Self::Unfit { .. }
             | Self::Mismatch { .. }
+            | Self::File { .. }
             | Self::Cluster(
                 ClusterError::Missing { .. }
                 | ClusterError::Suspended { .. }

@@ -6,8 +6,13 @@
 //! a snapshot fits. Restoring makes nodes with the same names and addresses, so that nothing
 //! has to be initialised or joined.
 
+mod automatic;
+mod bundle;
 mod error;
+mod export;
 mod files;
+mod import;
+mod reasons;
 mod restore;
 mod save;
 
@@ -23,16 +28,35 @@ use crate::engine::Engine;
 use crate::labels;
 use crate::state::{StateDir, StateError};
 
+pub use automatic::{keep, start};
 pub use error::SnapshotError;
+pub use export::export;
+pub use import::import;
 pub use restore::restore;
 pub use save::save;
+
+/// How a snapshot came to be.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// A user saved it.
+    #[default]
+    Saved,
+    /// Taken after a first boot.
+    Automatic,
+    /// It came from a file.
+    Imported,
+}
 
 /// One snapshot of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Its name.
     pub name: ClusterName,
-    /// When it was taken.
+    /// How it came to be.
+    #[serde(default)]
+    pub origin: Origin,
+    /// When it was taken, or came.
     pub made: Timestamp,
     /// The engine that has its volumes.
     pub engine: String,

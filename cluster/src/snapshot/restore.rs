@@ -3,9 +3,11 @@
 use kcluster_matrix::{ClusterName, Sink};
 use tokio_util::sync::CancellationToken;
 
-use super::{Snapshot, SnapshotError, files};
+use super::{Origin, SnapshotError, files, reasons};
+use crate::archive;
 use crate::down::remove;
-use crate::engine::{Engine, EngineInfo};
+use crate::engine::Engine;
+use crate::kubeadm;
 use crate::labels;
 use crate::reach;
 use crate::state::{Phase, StateDir, Status};
@@ -33,18 +35,20 @@ pub async fn restore(
     let dir = state.cluster(of);
     let _lock = dir.lock()?;
     let info = engine.info().await?;
-    let reasons = reasons(engine, &info, &snapshot).await?;
+    let reasons = reasons::all(engine, &info, &snapshot).await?;
     if !reasons.is_empty() {
         let name = name.clone();
         return Err(SnapshotError::Mismatch { name, reasons });
     }
+    let foreign = snapshot.origin == Origin::Imported;
+    let mut authority = None;
     let mut nodes = Vec::new();
     for node in &snapshot.nodes {
-        nodes.push((
-            node.clone(),
-            snapshot.volume(&node.name),
-            files::archive(state, &snapshot, &node.name)?,
-        ));
+        let archive = files::archive(state, &snapshot, &node.name)?;
+        if foreign && authority.is_none() {
+            authority = archive::file(&archive, kubeadm::CA_CERTIFICATE)?;
+        }
+        nodes.push((node.clone(), snapshot.volume(&node.name), archive));
     }
     let spec = &snapshot.spec;
     remove(engine, &labels::of_cluster(of), sink).await?;
@@ -72,6 +76,7 @@ pub async fn restore(
         subnet: snapshot.subnet,
         nodes,
         stale: snapshot.stale.clone(),
+        authority,
     };
     let server = match steps::restore(&context, work).await {
         Ok(server) => server,
@@ -84,52 +89,4 @@ pub async fn restore(
     };
     dir.write_status(&status).map_err(UpError::from)?;
     Ok(cluster(&dir, spec, status, false))
-}
-
-/// Why the snapshot does not fit what there is now.
-async fn reasons(
-    engine: &dyn Engine,
-    info: &EngineInfo,
-    snapshot: &Snapshot,
-) -> Result<Vec<String>, SnapshotError> {
-    let mut reasons = Vec::new();
-    if info.endpoint != snapshot.engine {
-        let (have, want) = (&info.endpoint, &snapshot.engine);
-        reasons.push(format!("it is in the engine at {want}, not in {have}"));
-        return Ok(reasons);
-    }
-    let image = &snapshot.spec.image;
-    match engine.image(image).await? {
-        None => reasons.push(format!("the engine has its image `{image}` no more")),
-        Some(now) if now.id != snapshot.image => {
-            reasons.push(format!("image `{image}` is another one now"));
-        }
-        Some(_) => {}
-    }
-    let own = labels::of_snapshot(&snapshot.spec.name, &snapshot.name);
-    let volumes = engine.volumes(&own).await?;
-    for node in &snapshot.nodes {
-        let volume = snapshot.volume(&node.name);
-        if !volumes.iter().any(|other| other.name == volume) {
-            reasons.push(format!("the engine has its volume `{volume}` no more"));
-        }
-    }
-    let mine = labels::of_cluster(&snapshot.spec.name);
-    let others = engine.networks(&crate::engine::Labels::new()).await?;
-    let clash = others.iter().find(|network| {
-        let own = mine
-            .iter()
-            .all(|(key, value)| network.labels.get(key) == Some(value));
-        let overlaps = |other: &ipnet::Ipv4Net| {
-            other.contains(&snapshot.subnet) || snapshot.subnet.contains(other)
-        };
-        !own && network.subnets.iter().any(overlaps)
-    });
-    if let Some(network) = clash {
-        reasons.push(format!(
-            "its addresses {} are those of network `{}` by now",
-            snapshot.subnet, network.name
-        ));
-    }
-    Ok(reasons)
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use kcluster_matrix::{ClusterName, Outcome, Sink, Step};
 use tokio::io::AsyncReadExt;
 
-use super::{Snapshot, SnapshotError, files, remove, volume};
+use super::{Origin, Snapshot, SnapshotError, files, remove, volume};
 use crate::archive;
 use crate::ask::get;
 use crate::engine::{Engine, EngineError, NodeInfo, NodeState};
@@ -35,6 +35,17 @@ pub async fn save(
     state: &StateDir,
     sink: &dyn Sink,
 ) -> Result<Snapshot, SnapshotError> {
+    save_as(engine, cluster, name, Origin::Saved, state, sink).await
+}
+
+pub(super) async fn save_as(
+    engine: &dyn Engine,
+    cluster: &ClusterName,
+    name: &ClusterName,
+    origin: Origin,
+    state: &StateDir,
+    sink: &dyn Sink,
+) -> Result<Snapshot, SnapshotError> {
     let found = nodes(engine, cluster).await?;
     let dir = state.cluster(cluster);
     let _lock = dir.lock()?;
@@ -43,6 +54,7 @@ pub async fn save(
         return Err(SnapshotError::Exists { cluster, name });
     }
     let mut snapshot = describe(engine, &dir, cluster, name, &found).await?;
+    snapshot.origin = origin;
     // What a run that was killed left of it.
     remove(engine, state, cluster, name).await?;
     let mut span = Span::start(sink, Step::Save, None);
@@ -98,6 +110,7 @@ async fn describe(
         .ok_or_else(|| unfit(format!("the engine has its image `{}` no more", spec.image)))?;
     Ok(Snapshot {
         name: name.clone(),
+        origin: Origin::Saved,
         made: Timestamp::now(),
         engine: status.engine,
         image: image.id,

@@ -5,14 +5,14 @@ use std::time::Duration;
 use kcluster_matrix::{ClusterSpec, exit};
 use serde_json::json;
 
-use super::{remove, restore, save, snapshots};
+use super::{Origin, Snapshot, export, import, keep, remove, restore, save, snapshots, start};
 use crate::clean;
 use crate::engine::recording::Answer;
 use crate::engine::{Engine, EngineError, NodeState};
 use crate::labels;
 use crate::state::Phase;
 use crate::suspend::{resume, suspend};
-use crate::tests::stage::{Stage, output, spec};
+use crate::tests::stage::{IMAGE, Stage, output, spec};
 
 /// A cluster that is up on an engine whose API has a list of everything.
 async fn stage(spec: &ClusterSpec) -> Stage {
@@ -38,6 +38,23 @@ async fn stage(spec: &ClusterSpec) -> Stage {
     });
     stage.up(spec).await.unwrap();
     stage
+}
+
+/// A snapshot that exists only here.
+pub(super) fn snapshot(name: &str, workers: u8) -> Snapshot {
+    let spec = spec(name, workers);
+    let subnet = "10.89.0.0/24".parse().unwrap();
+    Snapshot {
+        name: "one".parse().unwrap(),
+        origin: Origin::Saved,
+        made: "2026-11-21T09:00:00Z".parse().unwrap(),
+        engine: "memory".into(),
+        image: "sha256:1".into(),
+        nodes: spec.nodes(subnet).unwrap(),
+        spec,
+        subnet,
+        stale: std::collections::BTreeSet::new(),
+    }
 }
 
 fn calls<'a>(all: &'a [String], start: &str) -> Vec<&'a String> {
@@ -235,4 +252,132 @@ async fn one_node_that_cannot_freeze_keeps_all_going() {
     assert!(nodes.iter().all(|node| node.state != NodeState::Paused));
     let status = stage.state.cluster(&spec.name).status().unwrap().unwrap();
     assert_eq!(status.phase, Phase::Ready);
+}
+
+#[tokio::test]
+async fn what_is_exported_comes_back_with_other_keys_and_under_another_name() {
+    let spec = spec("a", 1);
+    let stage = stage(&spec).await;
+    let (engine, name) = (&stage.engine, "one".parse().unwrap());
+    save(engine, &spec.name, &name, &stage.state, &stage.events)
+        .await
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("s.tar.zst");
+    let size = export(engine, &spec.name, &name, &stage.state, &file)
+        .await
+        .unwrap();
+    assert_eq!(size, std::fs::metadata(&file).unwrap().len());
+    let old = engine.file("a-worker-1", "/etc/kubernetes/pki/ca.crt");
+    clean(engine, &stage.state, &stage.events).await.unwrap();
+    engine.remove_image(IMAGE).await.unwrap();
+
+    // The image is what the snapshot links into.
+    let other = crate::state::StateDir::new(folder.path().join("state"));
+    let refused = import(engine, &other, &file, None).await.unwrap_err();
+    assert_eq!(refused.exit_code(), exit::BAD_INPUT);
+    assert!(refused.to_string().contains("image"), "{refused}");
+    assert!(engine.leftovers().is_empty());
+
+    let again = Stage::new(&spec);
+    let two = "two".parse().unwrap();
+    let taken = import(&again.engine, &other, &file, Some(&two))
+        .await
+        .unwrap();
+    assert_eq!((taken.origin, &taken.name), (Origin::Imported, &two));
+    let call = again.position("unpack_volumes");
+    let call = again.engine.calls()[call].clone();
+    assert!(call.ends_with("from a-control-plane a-worker-1"), "{call}");
+    let refused = import(&again.engine, &other, &file, Some(&two)).await;
+    assert_eq!(refused.unwrap_err().exit_code(), exit::BAD_INPUT);
+
+    // `up` starts from it, with what the API knows of keys made new before kubelets begin.
+    again.engine.script(|_, asked| {
+        let lists = asked.argv.iter().any(|word| word.contains("kube-root-ca"));
+        lists.then(|| Answer::Output(output("{\"items\":[]}\n")))
+    });
+    let cluster = start(
+        &again.engine,
+        &spec,
+        &other,
+        false,
+        &again.events,
+        &again.cancel,
+    );
+    assert!(!cluster.await.unwrap().unwrap().existed);
+    let new = again
+        .engine
+        .file("a-worker-1", "/etc/kubernetes/pki/ca.crt");
+    assert!(new.is_some() && new != old);
+    let hold = again.engine.file("a-worker-1", "/kcluster/comeback.json");
+    assert_eq!(hold.unwrap(), b"{\"hold\":true}\n");
+    let renewed = again.position("exec a-control-plane sh -c kubectl --kubeconfig \"$0\" replace");
+    assert!(again.position("exec a-worker-1 kcluster-node release") > renewed);
+    assert!(again.position("exec a-control-plane kcluster-node watch") > renewed);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_snapshot_is_refused() {
+    let spec = spec("a", 0);
+    let stage = Stage::new(&spec);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "no").unwrap();
+    let refused = import(&stage.engine, &stage.state, file.path(), None).await;
+    assert_eq!(refused.unwrap_err().exit_code(), exit::BAD_INPUT);
+    let absent = "none".parse().unwrap();
+    let path = file.path();
+    let refused = export(&stage.engine, &spec.name, &absent, &stage.state, path).await;
+    assert_eq!(refused.unwrap_err().exit_code(), exit::BAD_INPUT);
+    assert!(stage.engine.leftovers().is_empty());
+}
+
+#[tokio::test]
+async fn the_next_boot_starts_from_what_the_first_left_if_it_fits() {
+    let spec = spec("a", 0);
+    let stage = stage(&spec).await;
+    let (engine, events, cancel) = (&stage.engine, &stage.events, &stage.cancel);
+    let from = async |spec: &ClusterSpec, automatic| {
+        let started = start(engine, spec, &stage.state, automatic, events, cancel).await;
+        started.unwrap().is_some()
+    };
+    assert!(!from(&spec, true).await, "there is none");
+    let kept = keep(engine, &spec.name, &stage.state, events)
+        .await
+        .unwrap();
+    assert_eq!(kept.origin, Origin::Automatic);
+    assert!(!from(&spec, true).await, "the cluster is up");
+    let down = async || {
+        crate::down(engine, &spec.name, &stage.state, events)
+            .await
+            .unwrap()
+    };
+    down().await;
+    assert!(!from(&spec, false).await, "it is not wanted");
+    assert!(from(&spec, true).await);
+    down().await;
+
+    let mut other = spec.clone();
+    other.feature_gates.insert("New".into(), true);
+    assert!(!from(&other, true).await);
+    let notes = events.notes();
+    let last = notes.last().unwrap();
+    assert!(
+        last.contains("`auto-1` is not used") && last.contains("New"),
+        "{last}"
+    );
+
+    // One for each way that the cluster is made in.
+    stage.up(&other).await.unwrap();
+    keep(engine, &spec.name, &stage.state, events)
+        .await
+        .unwrap();
+    keep(engine, &spec.name, &stage.state, events)
+        .await
+        .unwrap();
+    let names: Vec<String> = snapshots(&stage.state, &spec.name)
+        .unwrap()
+        .iter()
+        .map(|one| one.name.to_string())
+        .collect();
+    assert_eq!(names, ["auto-1", "auto-3"]);
 }

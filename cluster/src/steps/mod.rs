@@ -15,6 +15,7 @@ mod network;
 mod nodes;
 mod readiness;
 mod ready;
+mod renew;
 mod restore;
 mod watch;
 
@@ -23,4 +24,5 @@ pub(crate) use context::{Context, Plan, Span};
 pub(crate) use kubeconfig::kubeconfig;
 pub(crate) use nodes::var_volume;
 pub(crate) use readiness::marks;
+pub(crate) use ready::ready_again;
 pub(crate) use restore::{Restore, restore};

@@ -21,7 +21,7 @@ pub(super) async fn ready(context: &Context<'_>, plan: &Plan) -> Result<(), Step
 }
 
 /// The same for nodes that come back: what is told with the marks in `stale` does not count.
-pub(super) async fn ready_again(
+pub(crate) async fn ready_again(
     context: &Context<'_>,
     nodes: &[NodePlan],
     stale: BTreeSet<String>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::{join_all, try_join, try_join_all};
+use futures_util::future::{join_all, try_join};
 use ipnet::Ipv4Net;
 use kcluster_matrix::{NodePlan, Step};
 
@@ -12,8 +12,13 @@ use super::kubeconfig::kubeconfig;
 use super::network::network_at;
 use super::nodes::{all_good, failed, make_again, start, var_volume};
 use super::ready::ready_again;
+use super::renew::renew;
+use crate::archive::{self, File};
 use crate::error::StepError;
 use crate::labels;
+
+/// Tells a node that it comes back: its kubelet begins once the API server answers.
+const COMEBACK: &str = "/kcluster/comeback.json";
 
 /// What to make.
 pub(crate) struct Restore {
@@ -23,6 +28,8 @@ pub(crate) struct Restore {
     pub(crate) nodes: Vec<(NodePlan, String, Vec<u8>)>,
     /// What the API tells of the life before.
     pub(crate) stale: BTreeSet<String>,
+    /// The certificate of the cluster's authority, if it is another one than in that life.
+    pub(crate) authority: Option<String>,
 }
 
 /// From nothing to all Ready; what comes back is the API server's URL.
@@ -30,12 +37,21 @@ pub(crate) async fn restore(context: &Context<'_>, work: Restore) -> Result<Stri
     network_at(context, work.subnet).await?;
     let plans: Vec<NodePlan> = work.nodes.iter().map(|(node, ..)| node.clone()).collect();
     context
-        .step(Step::Restore, None, make(context, work.nodes))
+        .step(
+            Step::Restore,
+            None,
+            make(context, work.nodes, work.authority.is_some()),
+        )
         .await?;
     context
         .step(Step::Nodes, None, begin(context, &plans))
         .await?;
-    let ready = ready_again(context, &plans, work.stale);
+    let ready = async {
+        if let Some(authority) = &work.authority {
+            renew(context, &plans, authority).await?;
+        }
+        ready_again(context, &plans, work.stale).await
+    };
     tokio::select! {
         done = try_join(ready, kubeconfig(context, &plans[0].name)) => {
             done.map(|((), server)| server)
@@ -48,6 +64,7 @@ pub(crate) async fn restore(context: &Context<'_>, work: Restore) -> Result<Stri
 async fn make(
     context: &Context<'_>,
     nodes: Vec<(NodePlan, String, Vec<u8>)>,
+    hold: bool,
 ) -> Result<(), StepError> {
     context.check_cancel()?;
     let (engine, spec) = (context.engine, context.spec);
@@ -65,15 +82,19 @@ async fn make(
         let copied = engine.copy_volumes(&spec.image, &pairs, &own).await;
         copied.map_err(|error| StepError::failed(Step::Restore, None, error))
     };
+    let comeback = format!("{}\n", serde_json::json!({ "hold": hold }));
+    let comeback = [File::public(COMEBACK, comeback)];
     let containers = async {
         let privilege = engine
             .privilege(&spec.image, &own)
             .await
             .map_err(|error| StepError::failed(Step::Restore, None, error))?;
         let privilege = &privilege;
-        let made = nodes
-            .into_iter()
-            .map(async |(node, _, archive)| make_again(context, &node, archive, privilege).await);
+        let made = nodes.into_iter().map(async |(node, _, archive)| {
+            let archive = archive::extended(&archive, &comeback)
+                .map_err(|error| StepError::failed(Step::Restore, Some(&node.name), error))?;
+            make_again(context, &node, archive, privilege).await
+        });
         all_good(join_all(made).await)
     };
     // Neither is broken off: what the engine has begun would be left behind.
@@ -81,21 +102,9 @@ async fn make(
     filled.and(made)
 }
 
-/// Starts the control plane first: kubelets that begin before there is an API server wait
-/// for their next try once it is there, and take its processors until then.
+/// Starts all at once: each node keeps its kubelet back until the API server answers.
 async fn begin(context: &Context<'_>, nodes: &[NodePlan]) -> Result<(), StepError> {
     context.check_cancel()?;
-    let (first, workers) = (&nodes[0], &nodes[1..]);
-    start(context, first).await?;
-    context
-        .wait_for(
-            Step::Nodes,
-            &first.name,
-            "apiserver",
-            context.timeouts.kubeadm,
-        )
-        .await?;
-    try_join_all(workers.iter().map(|node| start(context, node)))
-        .await
-        .map(drop)
+    let started = join_all(nodes.iter().map(|node| start(context, node)));
+    all_good(started.await)
 }

@@ -1,4 +1,4 @@
-//! Following a list of the API as it changes, by a kubectl in the control plane.
+//! Following a list of the API as it changes, by the helper in the control plane.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -10,7 +10,6 @@ use tokio::sync::mpsc;
 use super::context::Context;
 use crate::engine::{ExecSpec, OutputLine, Stream};
 use crate::error::{StepError, StepFailure};
-use crate::kubeadm;
 
 /// How often a watch may break off before something must be wrong.
 const RESTARTS: usize = 20;
@@ -61,14 +60,6 @@ impl<'a> Watch<'a> {
     ) -> Result<Infallible, StepError> {
         let mut last = String::new();
         for _ in 0..RESTARTS {
-            self.context
-                .wait_for(
-                    Step::Ready,
-                    self.node,
-                    "apiserver",
-                    self.context.timeouts.ready,
-                )
-                .await?;
             // Nobody listens only when we are about to be dropped.
             let _ = updates.send(Update::Begun(self.kind));
             last = self.once(&updates).await;
@@ -76,19 +67,18 @@ impl<'a> Watch<'a> {
             tokio::time::sleep(PAUSE).await;
         }
         Err(StepError::Failed(Box::new(StepFailure {
-            command: Some(format!("kubectl get --raw {}", self.path)),
+            command: Some(format!("kcluster-node watch {}", self.path)),
             output: last.lines().map(str::to_owned).collect(),
             ..StepFailure::new(Step::Ready, Some(self.node), "broke off again and again")
         })))
     }
 
-    /// One kubectl to its end; what comes back is what it complained of.
+    /// One watch to its end; what comes back is what it complained of. The helper waits for
+    /// the API server, so nothing is asked in vain.
     async fn once(&self, updates: &mpsc::UnboundedSender<Update>) -> String {
-        let script = format!(
-            "echo $$; exec kubectl --kubeconfig {} get --raw \"$0\"",
-            kubeadm::ADMIN
-        );
-        let spec = ExecSpec::new(["sh", "-c", &script, &self.path]);
+        let limit = format!("{}s", self.context.timeouts.ready.as_secs());
+        let argv = ["kcluster-node", "watch", "--timeout", &limit, &self.path];
+        let spec = ExecSpec::new(argv);
         let (sender, mut lines) = mpsc::unbounded_channel();
         let exec = self.context.engine.exec(self.node, spec, Some(sender));
         tokio::pin!(exec);

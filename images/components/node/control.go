@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -53,6 +54,13 @@ func (s *services) answer(conn net.Conn) {
 }
 
 func (s *services) obey(words []string) error {
+	if slices.Equal(words, []string{"release", "kubelet"}) {
+		if s.node.comeback == nil {
+			return fmt.Errorf("this node is not held")
+		}
+		s.node.comeback.release()
+		return nil
+	}
 	if len(words) != 2 || words[0] != "restart" {
 		return fmt.Errorf("not understood: %q", words)
 	}

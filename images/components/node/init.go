@@ -16,6 +16,8 @@ type node struct {
 	config  *nodeConfig
 	journal *journal
 	reaper  *reaper
+	// comeback is nil unless this node comes back from a snapshot.
+	comeback *comeback
 }
 
 // step is one piece of making the node. Its error ends the node: half a
@@ -96,6 +98,9 @@ func (n *node) bringUp(s *services) error {
 		return err
 	}
 	n.config = config
+	if n.comeback, err = loadComeback(comebackPath); err != nil {
+		return err
+	}
 	if err := n.runSteps(ground); err != nil {
 		return err
 	}
@@ -107,7 +112,10 @@ func (n *node) bringUp(s *services) error {
 	if err := n.runSteps(surroundings); err != nil {
 		return err
 	}
-	s.start(kubeletService(n.journal))
+	s.start(kubeletService(n))
+	if n.comeback != nil {
+		go n.comeBack(s)
+	}
 	return nil
 }
 

@@ -17,9 +17,11 @@ const (
 	kubeletFlags  = "/var/lib/kubelet/kubeadm-flags.env"
 	// The user's own flags, as kubeadm's packages read them too.
 	kubeletExtra = "/etc/default/kubelet"
+	// A kubelet that was put into the node in place of the image's.
+	kubeletOther = "/var/lib/kcluster/bin/kubelet"
 )
 
-func kubeletService(j *journal) service {
+func kubeletService(n *node) service {
 	return service{
 		name: "kubelet",
 		log:  logDir + "kubelet.log",
@@ -28,19 +30,41 @@ func kubeletService(j *journal) service {
 				return err
 			}
 			// A kubelet without a runtime gives up; do not make it start in vain.
-			return until(ctx, probeInterval, criReady)
+			if err := until(ctx, probeInterval, criReady); err != nil {
+				return err
+			}
+			return n.comeback.await(ctx, n.config.Role)
 		},
-		argv: func() ([]string, error) { return kubeletArgs(kubeletFlags, kubeletExtra) },
+		argv: func() ([]string, error) {
+			argv, err := kubeletArgs(n.comeback.alone(n.config.Role), kubeletFlags, kubeletExtra)
+			if err == nil {
+				argv[0] = kubeletProgram(kubeletOther)
+			}
+			return argv, err
+		},
 	}
 }
 
-// kubeletArgs is the command of kubeadm's systemd unit.
-func kubeletArgs(flagsFile, extraFile string) ([]string, error) {
-	argv := []string{
-		"kubelet",
-		"--config=" + kubeletConfig,
-		"--kubeconfig=/etc/kubernetes/kubelet.conf",
-		"--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf",
+// kubeletProgram is the image's kubelet, or the one that was put in its place.
+func kubeletProgram(other string) string {
+	if _, err := os.Stat(other); err == nil {
+		return other
+	}
+	return "kubelet"
+}
+
+// kubeletArgs is the command of kubeadm's systemd unit. A kubelet that is alone
+// knows no API server, not even to ask it who may ask the kubelet: only those
+// with a certificate may then.
+func kubeletArgs(alone bool, flagsFile, extraFile string) ([]string, error) {
+	argv := []string{"kubelet", "--config=" + kubeletConfig}
+	if alone {
+		argv = append(argv, "--authentication-token-webhook=false", "--authorization-mode=AlwaysAllow")
+	} else {
+		argv = append(argv,
+			"--kubeconfig=/etc/kubernetes/kubelet.conf",
+			"--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf",
+		)
 	}
 	sources := []struct {
 		file, variable string

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -55,16 +56,20 @@ func TestSplitWords(t *testing.T) {
 func TestKubeletArgs(t *testing.T) {
 	dir := t.TempDir()
 	flags, extra := filepath.Join(dir, "flags"), filepath.Join(dir, "extra")
-	if _, err := kubeletArgs(flags, extra); err == nil {
+	if _, err := kubeletArgs(false, flags, extra); err == nil {
 		t.Error("starts without kubeadm's flags")
 	}
 	write(t, flags, `KUBELET_KUBEADM_ARGS="--node-ip=1.2.3.4"`)
-	got, err := kubeletArgs(flags, extra)
+	got, err := kubeletArgs(false, flags, extra)
 	if err != nil || len(got) != 5 || got[4] != "--node-ip=1.2.3.4" {
 		t.Errorf("got %q, %v", got, err)
 	}
+	got, err = kubeletArgs(true, flags, extra)
+	if err != nil || slices.ContainsFunc(got, func(arg string) bool { return strings.Contains(arg, "kubeconfig") }) {
+		t.Errorf("one that is alone got %q, %v", got, err)
+	}
 	write(t, extra, "KUBELET_EXTRA_ARGS=--v=4\n")
-	got, err = kubeletArgs(flags, extra)
+	got, err = kubeletArgs(false, flags, extra)
 	if err != nil || got[len(got)-1] != "--v=4" {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -133,4 +138,17 @@ func read(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(data)
+}
+
+func TestKubeletProgram(t *testing.T) {
+	other := filepath.Join(t.TempDir(), "kubelet")
+	if got := kubeletProgram(other); got != "kubelet" {
+		t.Errorf("got %s", got)
+	}
+	if err := os.WriteFile(other, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := kubeletProgram(other); got != other {
+		t.Errorf("got %s", got)
+	}
 }

@@ -21,8 +21,10 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"init", "be the first process of a node", runInit},
-		{"wait", "containerd|apiserver [--timeout 60s] [--address HOST]: block until it answers", runWait},
+		{"wait", "containerd|apiserver|settled [--timeout 60s] [--address HOST]: block until it answers", runWait},
 		{"restart", "containerd|kubelet: stop it and start it again", runRestart},
+		{"watch", "[--timeout 60s] PATH: print what the API server tells, from when it does", runWatch},
+		{"release", "let the kubelet of a node that came back, and was held, meet the API server", runRelease},
 		{"help", "show this", runHelp},
 	}
 }

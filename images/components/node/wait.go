@@ -26,7 +26,7 @@ func runWait(args []string) error {
 	timeout := flags.Duration("timeout", time.Minute, "how long to wait")
 	address := flags.String("address", "", "host of the API server, default this cluster's control plane")
 	if len(args) == 0 {
-		return fmt.Errorf("give one of containerd, apiserver")
+		return fmt.Errorf("give one of containerd, apiserver, settled")
 	}
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
@@ -37,14 +37,18 @@ func runWait(args []string) error {
 	switch args[0] {
 	case "containerd":
 		probe = criReady
-	case "apiserver":
+	case "apiserver", "settled":
 		host, err := apiHost(*address)
 		if err != nil {
 			return err
 		}
-		probe = apiReady("https://" + net.JoinHostPort(host, "6443") + "/readyz")
+		path := "/readyz"
+		if args[0] == "settled" {
+			path = settledReady
+		}
+		probe = apiReady("https://" + net.JoinHostPort(host, apiPort) + path)
 	default:
-		return fmt.Errorf("cannot wait for %q, only for containerd or apiserver", args[0])
+		return fmt.Errorf("cannot wait for %q, only for containerd, apiserver or settled", args[0])
 	}
 	if err := until(ctx, probeInterval, probe); err != nil {
 		return fmt.Errorf("%s did not answer within %s: %w", args[0], *timeout, err)

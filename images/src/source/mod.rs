@@ -216,6 +216,25 @@ impl Builder {
     pub async fn host_tools(&self, source: &Source, version: &KubeVersion) -> Result<HostTools> {
         source.host_tools(self, version).await
     }
+
+    /// One of Kubernetes' commands, such as kubelet, for nodes of `arch`.
+    ///
+    /// # Errors
+    /// When it cannot be built or fetched, or the source does not have it.
+    pub async fn command(
+        &self,
+        source: &Source,
+        version: &KubeVersion,
+        arch: Arch,
+        name: &str,
+    ) -> Result<PathBuf> {
+        let all = match source {
+            // The others need not be there.
+            Source::Dir { path } => dir::find(path, arch, &[name])?,
+            _ => source.commands(self, version, arch).await?,
+        };
+        all.take(name, source)
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kcluster_matrix::Arch;
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::DockerEngine;
@@ -117,6 +117,27 @@ impl Engine for DockerEngine {
         labels: &Labels,
     ) -> Result<(), EngineError> {
         self.duplicate(image, pairs, labels).await
+    }
+
+    async fn pack_volumes(
+        &self,
+        image: &str,
+        volumes: &[(String, String)],
+        skip: &[String],
+        labels: &Labels,
+        to: &mut (dyn AsyncWrite + Send + Unpin),
+    ) -> Result<(), EngineError> {
+        self.pack(image, volumes, skip, labels, to).await
+    }
+
+    async fn unpack_volumes(
+        &self,
+        image: &str,
+        volumes: &[(String, String)],
+        archive: Box<dyn AsyncRead + Send + Unpin>,
+        labels: &Labels,
+    ) -> Result<(), EngineError> {
+        self.unpack(image, volumes, archive, labels).await
     }
 
     async fn create_node(&self, spec: &NodeSpec) -> Result<(), EngineError> {

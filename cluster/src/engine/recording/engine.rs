@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::archive;
@@ -14,7 +14,7 @@ use super::{Answer, Recorder};
 use crate::engine::lines::Lines;
 use crate::engine::{
     Engine, EngineError, EngineInfo, ExecOutput, ExecSpec, ImageInfo, Labels, NetworkInfo,
-    NetworkSpec, NodeInfo, NodeSpec, NodeState, OutputLine, Privilege, Stream, ToolSpec,
+    NetworkSpec, NodeInfo, NodeSpec, NodeState, OutputLine, PACKED, Privilege, Stream, ToolSpec,
     VolumeInfo,
 };
 
@@ -166,12 +166,53 @@ impl Engine for Recorder {
         pairs: &[(String, String)],
         _labels: &Labels,
     ) -> Result<(), EngineError> {
-        let words: Vec<String> = pairs
-            .iter()
-            .map(|(from, to)| format!(" {from}:{to}"))
-            .collect();
-        self.called(format!("copy_volumes {image}{}", words.concat()))?;
+        self.called(format!("copy_volumes {image}{}", listed(pairs)))?;
         self.state().copy_volumes(image, pairs)
+    }
+
+    async fn pack_volumes(
+        &self,
+        image: &str,
+        volumes: &[(String, String)],
+        skip: &[String],
+        _labels: &Labels,
+        to: &mut (dyn AsyncWrite + Send + Unpin),
+    ) -> Result<(), EngineError> {
+        self.called(format!(
+            "pack_volumes {image}{} without {}",
+            listed(volumes),
+            skip.join(" ")
+        ))?;
+        self.state().copy_volumes(image, &twice(volumes))?;
+        let broken = |error: std::io::Error| failed("pack volumes of", image, &error.to_string());
+        let folders = volumes
+            .iter()
+            .map(|(name, folder)| (folder.as_str(), name.as_bytes()));
+        let inner = archive::of(folders).map_err(broken)?;
+        let outer = archive::of([(PACKED, inner.as_slice())].into_iter()).map_err(broken)?;
+        to.write_all(&outer).await.map_err(broken)
+    }
+
+    async fn unpack_volumes(
+        &self,
+        image: &str,
+        volumes: &[(String, String)],
+        mut archive: Box<dyn AsyncRead + Send + Unpin>,
+        _labels: &Labels,
+    ) -> Result<(), EngineError> {
+        let broken = |error: std::io::Error| failed("unpack volumes of", image, &error.to_string());
+        let mut outer = Vec::new();
+        archive.read_to_end(&mut outer).await.map_err(broken)?;
+        let outer = archive::files(&outer).map_err(broken)?;
+        let inner = outer.get(PACKED).map(Vec::as_slice).unwrap_or_default();
+        let folders = archive::files(inner).map_err(broken)?;
+        let folders: Vec<&str> = folders.keys().map(String::as_str).collect();
+        self.called(format!(
+            "unpack_volumes {image}{} from {}",
+            listed(volumes),
+            folders.join(" ")
+        ))?;
+        self.state().copy_volumes(image, &twice(volumes))
     }
 
     async fn create_node(&self, spec: &NodeSpec) -> Result<(), EngineError> {
@@ -303,4 +344,16 @@ impl Engine for Recorder {
     fn shares_files(&self, path: &Path) -> bool {
         self.shares_files && path.is_absolute()
     }
+}
+
+fn listed(all: &[(String, String)]) -> String {
+    let words = all.iter().map(|(one, other)| format!(" {one}:{other}"));
+    words.collect()
+}
+
+/// Pairs of which only the first name is a volume's.
+fn twice(all: &[(String, String)]) -> Vec<(String, String)> {
+    all.iter()
+        .map(|(name, _)| (name.clone(), name.clone()))
+        .collect()
 }

@@ -21,6 +21,8 @@ pub(crate) enum Suite {
     /// All of conformance of Kubernetes 1.37, once
     #[value(name = "conformance-1.37")]
     Conformance137,
+    /// 100 suspensions and 50 snapshots under a workload that writes and checks
+    Soak,
 }
 
 impl Suite {
@@ -30,6 +32,7 @@ impl Suite {
             Self::Versions => "versions",
             Self::Conformance => "conformance",
             Self::Conformance137 => "conformance-1.37",
+            Self::Soak => "soak",
         }
     }
 
@@ -40,6 +43,7 @@ impl Suite {
             Self::Versions => ("versions", None),
             Self::Conformance => ("conformance", Some("all_of_it_three_times_in_a_row")),
             Self::Conformance137 => ("conformance", Some("all_of_it_of_1_37")),
+            Self::Soak => ("soak", None),
         }
     }
 }

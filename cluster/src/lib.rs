@@ -8,6 +8,7 @@
 mod archive;
 mod ask;
 mod cni;
+mod connections;
 mod down;
 pub mod emulation;
 pub mod engine;
@@ -36,7 +37,6 @@ mod up;
 
 pub use down::{Removed, clean, down};
 pub use error::{ClusterError, Difference, StepFailure};
-pub use impact::{ClassImpact, Impact, NodeGap, PodImpact};
 pub use kubeadm::PatchError;
 pub use labels::{
     ARCH, CELL, CLUSTER, EMULATION, IMAGE, KUBERNETES, MANAGED, ROLE, SESSION, SNAPSHOT,

@@ -1,11 +1,14 @@
 //! What a suspension did to pods and nodes, folded from the API's events. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kcluster_matrix::impact::{Impact, NodeGap, PodImpact};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::connections::{Connection, lost};
 
 /// What there was before the nodes were frozen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +17,12 @@ pub(crate) struct Before {
     pub(crate) pods: BTreeMap<String, Pod>,
     /// When each node's lease was last renewed.
     pub(crate) leases: BTreeMap<String, Timestamp>,
+    /// How often each event about a failed probe had come.
+    #[serde(default)]
+    pub(crate) probes: BTreeMap<String, u64>,
+    /// Connections of pods.
+    #[serde(default)]
+    pub(crate) connections: BTreeSet<Connection>,
 }
 
 /// What matters here of a pod.
@@ -26,60 +35,10 @@ pub(crate) struct Pod {
     evicted: bool,
 }
 
-/// What came of a suspension, by quality of service.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Impact {
-    /// BestEffort, Burstable, Guaranteed; those that have pods.
-    pub classes: BTreeMap<String, ClassImpact>,
-    /// Pods to which something happened.
-    pub pods: Vec<PodImpact>,
-    /// Nodes, with the time between two renewals of their leases.
-    pub nodes: Vec<NodeGap>,
-}
-
-/// What happened to the pods of one class.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct ClassImpact {
-    /// How many there were.
-    pub pods: usize,
-    /// Of which containers were restarted.
-    pub restarted: usize,
-    /// Which the kubelet or a taint evicted.
-    pub evicted: usize,
-    /// Which were removed otherwise.
-    pub deleted: usize,
-    /// Which were not Ready for a while.
-    pub lost_readiness: usize,
-    /// Which are not Ready again yet.
-    pub not_ready: usize,
-    /// Seconds from resuming until the last one was Ready (again).
-    pub seconds_until_ready: f64,
-}
-
-/// What happened to one pod.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PodImpact {
-    /// Namespace and name.
-    pub pod: String,
-    /// Its class.
-    pub class: String,
-    /// In a few words.
-    pub what: String,
-}
-
-/// How long a node's lease was not renewed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct NodeGap {
-    /// The node.
-    pub node: String,
-    /// Seconds; none if it is not renewed yet.
-    pub lease_gap_seconds: Option<f64>,
-}
-
 /// A pod since the nodes went on.
 #[derive(Debug, Default)]
 struct Since {
-    restarted: bool,
+    restarts: u64,
     evicted: bool,
     deleted: bool,
     lost: bool,
@@ -93,20 +52,33 @@ pub(crate) struct Fold {
     before: Before,
     pods: BTreeMap<String, Since>,
     leases: BTreeMap<String, Timestamp>,
+    /// Events of failed probes: whose, and how often since.
+    probes: BTreeMap<String, (String, u64)>,
+    connections: BTreeMap<String, BTreeSet<Connection>>,
 }
 
 impl Before {
-    /// From the API's lists.
-    pub(crate) fn new(pods: &Value, leases: &Value) -> Self {
+    /// From the API's lists and the nodes' connections.
+    pub(crate) fn new(
+        pods: &Value,
+        leases: &Value,
+        probes: &Value,
+        connections: BTreeSet<Connection>,
+    ) -> Self {
         let items = |list: &Value| {
             let items = list["items"].as_array();
             items.cloned().unwrap_or_default()
         };
-        let pods = items(pods);
-        let leases = items(leases);
+        let (pods, leases, probes) = (items(pods), items(leases), items(probes));
         Self {
             pods: pods.iter().filter_map(pod).collect(),
             leases: leases.iter().filter_map(lease).collect(),
+            probes: probes
+                .iter()
+                .filter_map(probe)
+                .map(|(uid, _, count)| (uid, count))
+                .collect(),
+            connections,
         }
     }
 }
@@ -117,10 +89,17 @@ impl Fold {
             before,
             pods: BTreeMap::new(),
             leases: BTreeMap::new(),
+            probes: BTreeMap::new(),
+            connections: BTreeMap::new(),
         }
     }
 
-    /// Takes an event of a watch of pods or leases, `at` after the nodes went on.
+    /// Takes the connections that `node` has afterwards.
+    pub(crate) fn connections(&mut self, node: &str, now: BTreeSet<Connection>) {
+        self.connections.insert(node.to_owned(), now);
+    }
+
+    /// Takes an event of a watch of pods, leases or events, `at` after the nodes went on.
     pub(crate) fn take(&mut self, at: Duration, event: &Value) {
         let object = &event["object"];
         if object["kind"] == "Lease" {
@@ -135,6 +114,13 @@ impl Fold {
             }
             return;
         }
+        if object["kind"] == "Event" {
+            if let Some((uid, pod, count)) = probe(object) {
+                let known = self.before.probes.get(&uid).copied().unwrap_or(0);
+                self.probes.insert(uid, (pod, count.saturating_sub(known)));
+            }
+            return;
+        }
         let Some((uid, now)) = pod(object) else {
             return;
         };
@@ -142,7 +128,8 @@ impl Fold {
             return;
         };
         let since = self.pods.entry(uid).or_default();
-        since.restarted |= now.restarts > before.restarts;
+        let restarts = now.restarts.saturating_sub(before.restarts);
+        since.restarts = since.restarts.max(restarts);
         since.evicted |= now.evicted && !before.evicted;
         since.deleted |=
             event["type"] == "DELETED" || object["metadata"]["deletionTimestamp"].is_string();
@@ -172,11 +159,18 @@ impl Fold {
                     words.push(word.to_owned());
                 }
             };
-            count(since.restarted, &mut class.restarted, "restarted");
+            count(since.restarts > 0, &mut class.restarted, "restarted");
             count(since.evicted, &mut class.evicted, "evicted");
             count(deleted, &mut class.deleted, "deleted");
             count(since.lost, &mut class.lost_readiness, "lost readiness");
             count(waits, &mut class.not_ready, "is not Ready yet");
+            class.restarts += since.restarts;
+            let failed = self.probes.values().filter(|(pod, _)| *pod == before.name);
+            let failed: u64 = failed.map(|(_, count)| count).sum();
+            class.probe_failures += failed;
+            if failed > 0 {
+                words.push(format!("{failed} probes failed"));
+            }
             let seconds = since.ready_at.as_secs_f64();
             if since.lost && since.ready {
                 words.push(format!("Ready after {seconds:.1} s"));
@@ -188,6 +182,13 @@ impl Fold {
                     class: before.class.clone(),
                     what: words.join(", "),
                 });
+            }
+        }
+        if !self.connections.is_empty() {
+            let lost = lost(&self.before.connections, &self.connections);
+            for (name, class) in &mut impact.classes {
+                let (open, lost) = lost.get(name).copied().unwrap_or_default();
+                (class.connections, class.connections_lost) = (Some(open), Some(lost));
             }
         }
         for (node, before) in &self.before.leases {
@@ -229,6 +230,25 @@ fn pod(object: &Value) -> Option<(String, Pod)> {
     ))
 }
 
+/// An event that tells of failed probes: its own id, whose, and how many.
+fn probe(object: &Value) -> Option<(String, String, u64)> {
+    if object["reason"] != "Unhealthy" {
+        return None;
+    }
+    let about = &object["involvedObject"];
+    let pod = format!(
+        "{}/{}",
+        about["namespace"].as_str()?,
+        about["name"].as_str()?
+    );
+    // Of one that is counted as a series, or came once.
+    let count = object["count"]
+        .as_u64()
+        .or(object["series"]["count"].as_u64());
+    let uid = object["metadata"]["uid"].as_str()?.to_owned();
+    Some((uid, pod, count.unwrap_or(1)))
+}
+
 fn lease(object: &Value) -> Option<(String, Timestamp)> {
     let node = object["metadata"]["name"].as_str()?.to_owned();
     let renewed = object["spec"]["renewTime"].as_str()?.parse().ok()?;
@@ -238,6 +258,7 @@ fn lease(object: &Value) -> Option<(String, Timestamp)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kcluster_matrix::impact::ClassImpact;
     use serde_json::json;
 
     fn pod(uid: &str, class: &str, restarts: u64, ready: bool) -> Value {
@@ -258,6 +279,14 @@ mod tests {
         json!({ "kind": "Lease", "metadata": { "name": node }, "spec": { "renewTime": at } })
     }
 
+    fn unhealthy(uid: &str, pod: &str, count: u64) -> Value {
+        json!({
+            "kind": "Event", "reason": "Unhealthy", "count": count,
+            "metadata": { "uid": uid },
+            "involvedObject": { "namespace": "n", "name": pod },
+        })
+    }
+
     fn event(kind: &str, object: &Value) -> Value {
         json!({ "type": kind, "object": object })
     }
@@ -271,7 +300,14 @@ mod tests {
             pod("gone", "BestEffort", 0, true),
         ] });
         let leases = json!({ "items": [lease("a", 1), lease("b", 1)] });
-        let mut fold = Fold::new(Before::new(&pods, &leases));
+        let probes = json!({ "items": [unhealthy("e1", "weak", 4)] });
+        let socket = |class: &str, socket| Connection {
+            node: "a".into(),
+            class: class.into(),
+            socket,
+        };
+        let open = BTreeSet::from([socket("Burstable", 1), socket("Burstable", 2)]);
+        let mut fold = Fold::new(Before::new(&pods, &leases, &probes, open));
         let mut at = |second: u64, event: Value| fold.take(Duration::from_secs(second), &event);
         at(0, event("ADDED", &pod("calm", "Guaranteed", 1, true)));
         at(0, event("ADDED", &pod("weak", "Burstable", 0, true)));
@@ -285,11 +321,19 @@ mod tests {
         at(1, event("MODIFIED", &lease("a", 31)));
         at(9, event("MODIFIED", &lease("a", 41)));
 
+        at(0, event("ADDED", &unhealthy("e1", "weak", 4)));
+        at(2, event("MODIFIED", &unhealthy("e1", "weak", 6)));
+        at(3, event("ADDED", &unhealthy("e2", "weak", 1)));
+        at(3, event("ADDED", &unhealthy("e3", "new", 1)));
+        fold.connections("a", [socket("Burstable", 2)].into());
+
         let impact = fold.impact();
         assert_eq!(
             impact.classes["Guaranteed"],
             ClassImpact {
                 pods: 1,
+                connections: Some(0),
+                connections_lost: Some(0),
                 ..ClassImpact::default()
             }
         );
@@ -298,7 +342,11 @@ mod tests {
             ClassImpact {
                 pods: 1,
                 restarted: 1,
+                restarts: 1,
                 lost_readiness: 1,
+                probe_failures: 3,
+                connections: Some(2),
+                connections_lost: Some(1),
                 seconds_until_ready: 3.0,
                 ..ClassImpact::default()
             }

@@ -8,6 +8,7 @@
 mod archive;
 mod ask;
 mod cni;
+mod connections;
 mod credentials;
 mod down;
 pub mod emulation;
@@ -38,7 +39,6 @@ mod up;
 
 pub use down::{Removed, clean, down};
 pub use error::{ClusterError, Difference, StepFailure};
-pub use impact::{ClassImpact, Impact, NodeGap, PodImpact};
 pub use kubeadm::PatchError;
 pub use labels::{
     ARCH, CELL, CLUSTER, EMULATION, IMAGE, KUBERNETES, MANAGED, ROLE, SESSION, SNAPSHOT,

@@ -1,23 +1,27 @@
 //! All nodes of a cluster frozen together, and let go on together.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join_all, join3, join4};
+use kcluster_matrix::impact::Impact;
 use kcluster_matrix::{ClusterName, Outcome, Sink, Step};
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::ask::{api_answers, get, raw};
+use crate::ask::{api_answers, ask, get, raw};
+use crate::connections::{self, Connection};
 use crate::engine::{Engine, NodeInfo, NodeState, OutputLine, Stream};
 use crate::error::ClusterError;
-use crate::impact::{Before, Fold, Impact};
+use crate::impact::{Before, Fold};
 use crate::list::list;
 use crate::state::{Phase, StateDir};
 use crate::steps::Span;
 
 const PODS: &str = "/api/v1/pods";
 const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
+const PROBES: &str = "/api/v1/events?fieldSelector=reason%3DUnhealthy";
 
 /// What came of resuming.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -44,13 +48,22 @@ pub async fn suspend(
         return Ok(false);
     }
     let control_plane = &nodes[0].name;
-    let lists = join(
+    let lists = join4(
         get(engine, control_plane, PODS),
         get(engine, control_plane, LEASES),
+        get(engine, control_plane, PROBES),
+        join_all(
+            nodes
+                .iter()
+                .map(|node| open_connections(engine, &node.name)),
+        ),
     );
     // A cluster that is not well can be frozen too; there is only less to tell of it then.
     let before = match lists.await {
-        (Ok(pods), Ok(leases)) => Before::new(&pods, &leases),
+        (Ok(pods), Ok(leases), Ok(probes), connections) => {
+            let open = connections.into_iter().flatten().flatten();
+            Before::new(&pods, &leases, &probes, open.collect())
+        }
         _ => Before::default(),
     };
     dir.write_before(&before)?;
@@ -110,7 +123,7 @@ pub async fn resume(
     }
     let before = dir.before()?.filter(|_| !observe.is_zero());
     let impact = match before.filter(|before| *before != Before::default()) {
-        Some(before) => Some(watch(engine, &nodes[0].name, before, began, observe).await),
+        Some(before) => Some(watch(engine, &nodes, before, began, observe).await),
         None => None,
     };
     Ok(Some(Resumed { seconds, impact }))
@@ -158,10 +171,17 @@ pub(crate) async fn thaw(engine: &dyn Engine, nodes: &[NodeInfo]) -> Result<(), 
     }
 }
 
-/// Follows pods and leases until `observe` after the nodes went on.
+/// The connections that pods of a node have, if it tells.
+async fn open_connections(engine: &dyn Engine, node: &str) -> Option<BTreeSet<Connection>> {
+    let printed = ask(engine, node, connections::listing()).await.ok()?;
+    Some(connections::parse(node, &printed))
+}
+
+/// Follows pods, leases and failed probes until `observe` after the nodes went on, and looks at
+/// connections then: one whose other end went is noticed when something is sent.
 async fn watch(
     engine: &dyn Engine,
-    node: &str,
+    nodes: &[NodeInfo],
     before: Before,
     began: Instant,
     observe: Duration,
@@ -171,10 +191,15 @@ async fn watch(
     // The server ends each watch, so no process is left in the node.
     let seconds = observe.as_secs().max(1);
     let follow = async |path: &str, sender: mpsc::UnboundedSender<OutputLine>| {
-        let spec = raw(&format!("{path}?watch=true&timeoutSeconds={seconds}"));
-        engine.exec(node, spec, Some(sender)).await
+        let join = if path.contains('?') { '&' } else { '?' };
+        let spec = raw(&format!("{path}{join}watch=true&timeoutSeconds={seconds}"));
+        engine.exec(&nodes[0].name, spec, Some(sender)).await
     };
-    let watches = join(follow(PODS, sender.clone()), follow(LEASES, sender));
+    let watches = join3(
+        follow(PODS, sender.clone()),
+        follow(LEASES, sender.clone()),
+        follow(PROBES, sender),
+    );
     let watches = tokio::time::timeout(observe + Duration::from_secs(5), watches);
     tokio::pin!(watches);
     let mut take = |line: OutputLine| {
@@ -193,6 +218,17 @@ async fn watch(
     }
     while let Ok(line) = lines.try_recv() {
         take(line);
+    }
+    let ask = async |node: &NodeInfo| {
+        (
+            node.name.clone(),
+            open_connections(engine, &node.name).await,
+        )
+    };
+    for (node, now) in join_all(nodes.iter().map(ask)).await {
+        if let Some(now) = now {
+            fold.connections(&node, now);
+        }
     }
     fold.impact()
 }

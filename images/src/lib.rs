@@ -24,6 +24,6 @@ pub use catalogue::{default_version, known_versions};
 pub use command::CommandFailed;
 pub use emulator::{EmulatorsImage, emulators_reference};
 pub use error::{Error, Result};
-pub use node::{Made, NodeImage, NodeImageRequest, TestImage};
+pub use node::{Made, NodeImage, NodeImageRequest, TESTS_LAYER, TestImage};
 pub use oci::ImageArchive;
 pub use source::{Download, HostTools, Source};

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod cni;
 pub mod event;
 pub mod exit;
+pub mod impact;
 pub mod name;
 pub mod outcome;
 pub mod platform;

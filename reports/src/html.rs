@@ -421,7 +421,7 @@ fn short(message: &str) -> String {
 }
 
 /// One line that HTML shows as it is, also in an attribute.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     marks(&one_line(&xml_text(text)))
 }
 

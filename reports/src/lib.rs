@@ -1,16 +1,18 @@
 //! Reports, folded from suites: JUnit, JSON, a Markdown summary, tables for a terminal;
-//! and from events, a timeline.
+//! from events, a timeline; from benchmarks and resumptions, tables and charts.
 //!
 //! Everything here is a pure function from [`Suite`](kcluster_matrix::Suite)s to text: no I/O, no
 //! clock, no colour. What cases printed is untrusted and may be anything; each format is made
 //! safe where it is written ([`text`]).
 
+pub mod bench;
 pub mod bundle;
 pub mod html;
 pub mod json;
 pub mod junit;
 pub mod merge;
 pub mod property;
+pub mod resume;
 pub mod summary;
 pub mod table;
 pub mod text;

@@ -38,7 +38,7 @@ enum Command {
     },
     /// Draw what kcluster prints at work into docs/demo.svg
     Picture,
-    /// Measure boots and write docs/benchmarks.md
+    /// Measure boots, disk, memory and images, and write docs/benchmarks.md
     Bench {
         /// How often each figure is taken
         #[arg(long, default_value_t = 5)]

@@ -27,6 +27,8 @@ pub(crate) enum Suite {
     ConformanceArm64,
     /// The same on s390x, which is big-endian
     ConformanceS390x,
+    /// 100 suspensions and 50 snapshots under a workload that writes and checks
+    Soak,
 }
 
 impl Suite {
@@ -39,6 +41,7 @@ impl Suite {
             Self::Architectures => "architectures",
             Self::ConformanceArm64 => "conformance-arm64",
             Self::ConformanceS390x => "conformance-s390x",
+            Self::Soak => "soak",
         }
     }
 
@@ -52,6 +55,7 @@ impl Suite {
             Self::Architectures => ("architectures", Some("every_architecture_passes_150_specs")),
             Self::ConformanceArm64 => ("architectures", Some("all_parallel_specs_on_arm64")),
             Self::ConformanceS390x => ("architectures", Some("all_parallel_specs_on_s390x")),
+            Self::Soak => ("soak", None),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One file per command: what it takes, and the one function it calls.
 
+mod bench;
 mod clean;
 mod completions;
 mod config;
@@ -66,6 +67,8 @@ commands! {
     Reup(reup);
     /// Remove all of kcluster's: clusters, node images and caches; nothing else is touched
     Clean(clean);
+    /// Measure boots, disk, memory and images on this machine
+    Bench(bench);
     /// Run conformance specs in parallel, the serial ones left out
     E2e(e2e_parallel);
     /// Run the conformance specs that must run alone

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use kcluster_cluster::{Impact, Resumed, StateDir, resume};
+use camino::Utf8PathBuf;
+use kcluster_cluster::{Resumed, StateDir, resume};
 use kcluster_matrix::exit;
+use kcluster_matrix::impact::Impact;
+use kcluster_reports::resume::chart;
 
 use crate::config::{Layer, NameFlag, Timeout};
 use crate::context::Context;
@@ -20,6 +23,9 @@ pub(crate) struct Args {
     /// Do not look: be done as soon as the API server answers
     #[arg(long, conflicts_with = "observe")]
     no_report: bool,
+    /// Draw the report as a picture (SVG)
+    #[arg(long, value_name = "FILE", conflicts_with = "no_report")]
+    chart: Option<Utf8PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -43,6 +49,21 @@ impl Args {
         let name = &settings.name;
         let resumed = resume(engine.as_ref(), name, &state, observe, &context.hub).await?;
         context.hub.finish();
+        if let Some(path) = &self.chart {
+            let impact = resumed.as_ref().and_then(|resumed| resumed.impact.as_ref());
+            let Some(impact) = impact else {
+                context
+                    .printer
+                    .warn(&format!("there is nothing to draw in {path}"));
+                return self.tell(&context, resumed);
+            };
+            fs_err::write(context.host.folder.join(path), chart(name.as_str(), impact))?;
+        }
+        self.tell(&context, resumed)
+    }
+
+    fn tell(&self, context: &Context, resumed: Option<Resumed>) -> anyhow::Result<u8> {
+        let name = &context.settings.name;
         if self.json {
             let text = serde_json::to_string_pretty(&resumed)?;
             context.printer.data(&text);
@@ -64,14 +85,16 @@ impl Args {
     }
 }
 
-const HEADINGS: [&str; 8] = [
+const HEADINGS: [&str; 10] = [
     "class",
     "pods",
-    "restarted",
+    "restarts",
     "evicted",
     "deleted",
     "lost readiness",
     "not Ready",
+    "probes failed",
+    "connections lost",
     "until Ready",
 ];
 
@@ -80,15 +103,17 @@ fn report(impact: &Impact) -> String {
     let columns = 1..HEADINGS.len();
     let mut classes = columns.fold(Table::new(HEADINGS), Table::numbers);
     for (name, class) in &impact.classes {
+        let lost = class.connections_lost.zip(class.connections);
         let counts = [
-            class.pods,
-            class.restarted,
-            class.evicted,
-            class.deleted,
-            class.lost_readiness,
-            class.not_ready,
+            class.pods.to_string(),
+            class.restarts.to_string(),
+            class.evicted.to_string(),
+            class.deleted.to_string(),
+            class.lost_readiness.to_string(),
+            class.not_ready.to_string(),
+            class.probe_failures.to_string(),
+            lost.map_or_else(|| "?".to_owned(), |(lost, all)| format!("{lost} of {all}")),
         ];
-        let counts = counts.iter().map(ToString::to_string);
         let until = format!("{:.1} s", class.seconds_until_ready);
         classes.row([name.clone()].into_iter().chain(counts).chain([until]));
     }
@@ -114,13 +139,16 @@ fn report(impact: &Impact) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kcluster_cluster::{ClassImpact, NodeGap};
+    use kcluster_matrix::impact::{ClassImpact, NodeGap};
 
     #[test]
     fn the_report_has_a_line_for_each_class_and_node() {
         let class = ClassImpact {
             pods: 3,
             restarted: 1,
+            restarts: 2,
+            connections: Some(7),
+            connections_lost: Some(1),
             seconds_until_ready: 2.25,
             ..ClassImpact::default()
         };
@@ -134,8 +162,8 @@ mod tests {
         };
         assert_eq!(
             report(&impact),
-            "class      pods  restarted  evicted  deleted  lost readiness  not Ready  until Ready\n\
-             Burstable     3          1        0        0               0          0        2.2 s\n\
+            "class      pods  restarts  evicted  deleted  lost readiness  not Ready  probes failed  connections lost  until Ready\n\
+             Burstable     3         2        0        0               0          0              0            1 of 7        2.2 s\n\
              \n\
              node              lease gap\n\
              a-worker-1  not renewed yet\n"

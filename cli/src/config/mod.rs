@@ -32,7 +32,7 @@ pub use host::Host;
 pub use keys::{KEYS, Layer, Settings};
 pub use load::load;
 pub use patches::Patches;
-pub use show::{as_json, as_toml, template};
+pub use show::{as_json, as_toml, as_variables, template, variable_of_state_dir};
 pub use table::{Group, Key, Origin};
 pub use timeout::Timeout;
 pub use values::{Auto, E2eImages, SourceKind, Table};

@@ -34,6 +34,26 @@ pub fn as_toml(settings: &Settings) -> String {
     text
 }
 
+/// The same as variables, for another process of kcluster's.
+pub fn as_variables(settings: &Settings) -> impl Iterator<Item = (String, String)> {
+    KEYS.iter().map(|key| {
+        let text = match key.show(settings) {
+            toml::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        (key.variable(), text)
+    })
+}
+
+/// The variable that names the state folder.
+#[must_use]
+pub fn variable_of_state_dir() -> String {
+    KEYS.iter()
+        .find(|key| key.field == "state_dir")
+        .map(super::table::Key::variable)
+        .unwrap_or_default()
+}
+
 /// The same for programs.
 #[must_use]
 pub fn as_json(settings: &Settings) -> serde_json::Value {

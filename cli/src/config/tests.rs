@@ -239,3 +239,18 @@ fn another_architecture_is_emulated_and_ones_own_is_not() {
         assert!(on(&refused).is_err(), "{refused:?}");
     }
 }
+
+#[test]
+fn settings_handed_on_as_variables_are_the_same_settings() {
+    for key in KEYS {
+        let flag = format!("--{}={}", key.name(), key.example);
+        let settings = Scene::new().load(&[&flag]).unwrap();
+        let mut scene = Scene::new();
+        scene.host.variables.extend(as_variables(&settings));
+        let handed = scene.load(&[]).unwrap();
+        for key in KEYS {
+            assert_eq!(key.show(&handed), key.show(&settings), "{flag}");
+        }
+    }
+    assert_eq!(variable_of_state_dir(), "KCLUSTER_STATE_DIR");
+}

@@ -24,8 +24,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub use docker::connect;
 pub use endpoint::{ApiReach, DEFAULT_SOCKET, Endpoint, EndpointError, SshTarget};
 pub use types::{
-    EngineInfo, ExecOutput, ExecSpec, ImageInfo, NetworkInfo, NetworkSpec, NodeInfo, NodeSpec,
-    NodeState, OutputLine, Privilege, Stream, ToolSpec, VolumeInfo,
+    EngineInfo, ExecOutput, ExecSpec, ImageInfo, LayerInfo, NetworkInfo, NetworkSpec, NodeDisk,
+    NodeInfo, NodeSpec, NodeState, OutputLine, Privilege, Stream, ToolSpec, VolumeInfo,
 };
 
 /// Labels that tell what belongs to whom: key to value.
@@ -54,6 +54,8 @@ pub trait Engine: Send + Sync {
     async fn image(&self, reference: &str) -> Result<Option<ImageInfo>, EngineError>;
     /// Images that carry all of `labels`.
     async fn images(&self, labels: &Labels) -> Result<Vec<ImageInfo>, EngineError>;
+    /// The layers of an image that hold anything, the lowest first.
+    async fn image_layers(&self, reference: &str) -> Result<Vec<LayerInfo>, EngineError>;
     /// Loads an image archive (Docker's layout) as it is read.
     async fn load_image(
         &self,
@@ -131,6 +133,8 @@ pub trait Engine: Send + Sync {
     async fn nodes(&self, labels: &Labels) -> Result<Vec<NodeInfo>, EngineError>;
     /// Stops and removes a node at once; no error if it is gone.
     async fn remove_node(&self, node: &str) -> Result<(), EngineError>;
+    /// What a running node takes on disk beside its image, in blocks that are allocated.
+    async fn node_disk(&self, node: &str) -> Result<NodeDisk, EngineError>;
     /// The last `lines` lines a node's first process printed.
     async fn node_logs(&self, node: &str, lines: usize) -> Result<String, EngineError>;
 

@@ -212,3 +212,21 @@ pub struct ExecOutput {
     /// All of standard error.
     pub stderr: String,
 }
+
+/// What a node takes on its engine's disk beside its image, bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NodeDisk {
+    /// What it wrote over its image, and what the engine keeps about it.
+    pub container: u64,
+    /// Its volumes.
+    pub volumes: u64,
+}
+
+/// A layer of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerInfo {
+    /// What is in it, or how it was made; empty if nothing is said.
+    pub what: String,
+    /// Unpacked size, bytes.
+    pub size: u64,
+}

@@ -24,8 +24,8 @@ pub(super) fn files(
     })
 }
 
-pub(super) fn write_sources(component: &str, dir: &Path) -> Result<()> {
-    for (path, content) in files(component) {
+pub(super) fn write_sources(component: &str, without: &[&str], dir: &Path) -> Result<()> {
+    for (path, content) in files(component).filter(|(path, _)| !without.contains(path)) {
         let target = dir.join(path);
         if let Some(parent) = target.parent() {
             fs::create_dir_all(parent)?;
@@ -92,6 +92,8 @@ pub(crate) struct Component<'a> {
     pub(crate) requires: Option<(&'a str, String)>,
     /// Packages and the names of their binaries.
     pub(crate) programs: &'a [(&'a str, &'a str)],
+    /// Files of it that are for other versions of what it requires.
+    pub(crate) without: &'a [&'a str],
     pub(crate) tags: &'a [&'a str],
     /// After `-s -w`.
     pub(crate) ldflags: String,
@@ -103,6 +105,7 @@ impl Builder {
         let go = self.go().await?;
         let ldflags = format!("-s -w {}", component.ldflags);
         let recipe = files(component.name)
+            .filter(|(path, _)| !component.without.contains(path))
             .fold(Recipe::new("component", 1), |recipe, (path, content)| {
                 recipe.with(path, content)
             })
@@ -124,7 +127,7 @@ impl Builder {
                 let _slot = self.slot().await;
                 let sources = dir.join("sources");
                 fs::create_dir_all(&sources)?;
-                write_sources(component.name, &sources)?;
+                write_sources(component.name, component.without, &sources)?;
                 if let Some((module, version)) = &component.requires {
                     let text = format!(
                         "module kcluster.dev/components/{}\n\ngo 1.26\n\nrequire {module} {version}\n",

@@ -103,7 +103,7 @@ impl KubernetesModule {
                 &what,
                 &*builder.sink,
                 async |dir: PathBuf| {
-                    write_sources("kubernetes", &dir)?;
+                    write_sources("kubernetes", &[], &dir)?;
                     fs::write(dir.join("deps.go"), DEPS)?;
                     let upstream = fs::read_to_string(&go_mod)?;
                     fs::write(dir.join("go.mod"), go_mod_around(&upstream, version)?)?;
@@ -148,6 +148,13 @@ impl KubernetesModule {
             .with("ldflags", &ldflags)
             .with("go", &go.version)
             .with("arch", arch.as_str());
+        let recipe = match product {
+            // What only the commands are made of; the tests need not be built anew for it.
+            Product::Commands => files("kubernetes")
+                .filter(|(path, _)| *path != "main.go")
+                .fold(recipe, |recipe, (path, content)| recipe.with(path, content)),
+            _ => recipe,
+        };
         let what = format!("{} {} ({arch})", product.binary(), self.version);
         builder
             .cache

@@ -75,6 +75,7 @@ pub(super) async fn plumbing(builder: &Builder, arch: Arch) -> Result<Plumbing> 
                     ),
                 ],
                 tags: &TAGS,
+                without: &[],
                 ldflags: format!("-X {CONTAINERD}/version.Version={containerd}"),
             };
             builder.component(&component, arch).await
@@ -86,6 +87,7 @@ pub(super) async fn plumbing(builder: &Builder, arch: Arch) -> Result<Plumbing> 
                 requires: None,
                 programs: &CNI_PLUGINS,
                 tags: &[],
+                without: &[],
                 ldflags: format!("-X {CNI}/pkg/utils/buildversion.BuildVersion={cni}"),
             };
             builder.component(&component, arch).await
@@ -97,6 +99,7 @@ pub(super) async fn plumbing(builder: &Builder, arch: Arch) -> Result<Plumbing> 
                 requires: None,
                 programs: &[(".", "kcluster-node")],
                 tags: &[],
+                without: &[],
                 ldflags: String::new(),
             };
             builder.component(&component, arch).await

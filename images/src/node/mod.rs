@@ -36,10 +36,13 @@ use crate::source::Source;
 use crate::tree::Tree;
 
 /// To be raised when the code here makes another image of the same parts.
-const REVISION: u32 = 3;
+const REVISION: u32 = 4;
 
 /// Where programs are looked for in nodes and in the images made here.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What the history of a node image calls the layer of images that tests use.
+pub const TESTS_LAYER: &str = "images that tests use";
 
 /// Which node image is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,7 +170,11 @@ impl Builder {
         let mut in_use = vec![rootfs_entry, kube.entry.clone()];
         in_use.extend(plumbing.entries);
 
-        let mut trees = vec![rootfs, plumbing.tree, kube.tree()?];
+        let mut trees = vec![
+            ("Debian packages", rootfs),
+            ("containerd, CNI plugins, first process", plumbing.tree),
+            ("Kubernetes and kubeadm's images", kube.tree()?),
+        ];
         // A layer of its own, so that images with and without tests share the big one below.
         let mut top = Tree::default();
         if request.e2e {
@@ -191,11 +198,16 @@ impl Builder {
             about["native"] = json!(platform.emulation().runs_native());
         }
         top.text("kcluster/image.json", 0o644, format!("{about:#}\n"));
-        trees.push(top);
+        let what = if request.e2e {
+            TESTS_LAYER
+        } else {
+            "list of images"
+        };
+        trees.push((what, top));
 
         let mut layers = Vec::new();
-        for tree in trees {
-            layers.push(Layer::of(tree).await?);
+        for (what, tree) in trees {
+            layers.push(Layer::of(tree).await?.called(what));
         }
         let (reference, labels) = (request.reference()?, request.labels());
         let mut env = vec![

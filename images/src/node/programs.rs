@@ -35,6 +35,7 @@ pub(super) async fn coredns_layer(builder: &Builder, arch: Arch, tag: &str) -> R
         requires: Some(("github.com/coredns/coredns", format!("v{version}"))),
         programs: &[(".", "coredns")],
         tags: &[],
+        without: &[],
         ldflags: String::new(),
     };
     let entry = builder.component(&component, arch).await?;
@@ -51,6 +52,7 @@ pub(super) async fn pause(builder: &Builder, arch: Arch, tag: &str) -> Result<(I
         requires: None,
         programs: &[(".", "pause")],
         tags: &[],
+        without: &[],
         ldflags: format!("-X main.version={tag}"),
     };
     let entry = builder.component(&component, arch).await?;
@@ -82,6 +84,12 @@ pub(super) async fn etcd(builder: &Builder, arch: Arch, tag: &str) -> Result<(Im
         requires: Some(("go.etcd.io/etcd/server/v3", format!("v{version}"))),
         programs: &[(".", "etcd")],
         tags: &[],
+        // The package it names stood elsewhere before 3.6.
+        without: if version.starts_with("3.5.") {
+            &["wal.go"]
+        } else {
+            &[]
+        },
         ldflags: String::new(),
     };
     let entry = builder.component(&component, arch).await?;
@@ -110,6 +118,7 @@ pub(super) async fn sample_apiserver(
         requires: Some((MODULE, version.staging())),
         programs: &[(MODULE, "sample-apiserver")],
         tags: &[],
+        without: &[],
         ldflags: String::new(),
     };
     let entry = builder

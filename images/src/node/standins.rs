@@ -95,6 +95,7 @@ pub(super) async fn busybox(
         requires: None,
         programs: &[(".", "sh")],
         tags: &[],
+        without: &[],
         ldflags: String::new(),
     };
     let entry = builder

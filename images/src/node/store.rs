@@ -160,6 +160,7 @@ impl Builder {
                     requires: None,
                     programs: &[(".", "bake")],
                     tags: &[],
+                    without: &[],
                     ldflags: String::new(),
                 };
                 let bake = self.component(&bake, host_arch()?).await?;

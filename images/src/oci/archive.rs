@@ -57,13 +57,23 @@ pub(crate) fn image(
         .iter()
         .map(|layer| format!("sha256:{}", layer.digest))
         .collect();
-    let config = to_vec(&json!({
+    let mut config = json!({
         "architecture": architecture,
         "os": "linux",
         "created": "1970-01-01T00:00:00Z",
         "config": config,
         "rootfs": { "type": "layers", "diff_ids": diff_ids },
-    }))?;
+    });
+    if layers.iter().any(|layer| layer.what.is_some()) {
+        let told = layers.iter().map(|layer| {
+            json!({
+                "created": "1970-01-01T00:00:00Z",
+                "created_by": layer.what.unwrap_or_default(),
+            })
+        });
+        config["history"] = told.collect();
+    }
+    let config = to_vec(&config)?;
     let config_digest = digest(&config)?;
     let manifest = to_vec(&json!({
         "schemaVersion": 2,

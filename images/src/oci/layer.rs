@@ -21,9 +21,19 @@ pub(crate) struct Layer {
     pub(crate) digest: String,
     /// Its length.
     pub(crate) size: u64,
+    /// What is in it, for people; none in most images.
+    pub(crate) what: Option<&'static str>,
 }
 
 impl Layer {
+    /// The same, with its content told in the image's history.
+    pub(crate) fn called(self, what: &'static str) -> Self {
+        Self {
+            what: Some(what),
+            ..self
+        }
+    }
+
     pub(crate) async fn of(tree: Tree) -> Result<Self> {
         blocking(move || {
             let mut meter = Meter::new(io::sink());
@@ -33,6 +43,7 @@ impl Layer {
                 tree: Arc::new(tree),
                 digest,
                 size,
+                what: None,
             })
         })
         .await

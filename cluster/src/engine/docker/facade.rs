@@ -11,8 +11,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::DockerEngine;
 use super::errors::Operation;
 use crate::engine::{
-    Engine, EngineError, EngineInfo, ExecOutput, ExecSpec, ImageInfo, Labels, NetworkInfo,
-    NetworkSpec, NodeInfo, NodeSpec, OutputLine, Privilege, ToolSpec, VolumeInfo,
+    Engine, EngineError, EngineInfo, ExecOutput, ExecSpec, ImageInfo, Labels, LayerInfo,
+    NetworkInfo, NetworkSpec, NodeDisk, NodeInfo, NodeSpec, OutputLine, Privilege, ToolSpec,
+    VolumeInfo,
 };
 
 impl DockerEngine {
@@ -66,6 +67,10 @@ impl Engine for DockerEngine {
 
     async fn images(&self, labels: &Labels) -> Result<Vec<ImageInfo>, EngineError> {
         self.list_images(labels).await
+    }
+
+    async fn image_layers(&self, reference: &str) -> Result<Vec<LayerInfo>, EngineError> {
+        self.list_layers(reference).await
     }
 
     async fn load_image(
@@ -178,6 +183,10 @@ impl Engine for DockerEngine {
 
     async fn remove_node(&self, node: &str) -> Result<(), EngineError> {
         self.remove(node).await
+    }
+
+    async fn node_disk(&self, node: &str) -> Result<NodeDisk, EngineError> {
+        self.disk_of(node).await
     }
 
     async fn node_logs(&self, node: &str, lines: usize) -> Result<String, EngineError> {

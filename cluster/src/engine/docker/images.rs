@@ -12,7 +12,7 @@ use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::errors::{Operation, chain, has_status};
 use super::{DockerEngine, by_labels, from_map};
-use crate::engine::{EngineError, ImageInfo, Labels};
+use crate::engine::{EngineError, ImageInfo, Labels, LayerInfo};
 
 /// Bytes read from an archive at a time.
 const CHUNK: usize = 256 * 1024;
@@ -48,6 +48,19 @@ impl DockerEngine {
                 created: image.created,
             })
             .collect())
+    }
+
+    pub(super) async fn list_layers(&self, reference: &str) -> Result<Vec<LayerInfo>, EngineError> {
+        let layers = self
+            .docker
+            .image_history(reference)
+            .await
+            .map_err(self.map(Operation::new("describe", "image", reference)))?;
+        let layers = layers.into_iter().rev().map(|layer| LayerInfo {
+            what: layer.created_by,
+            size: size(layer.size),
+        });
+        Ok(layers.filter(|layer| layer.size > 0).collect())
     }
 
     pub(super) async fn load_archive(

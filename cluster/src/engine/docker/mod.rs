@@ -2,6 +2,7 @@
 
 mod connect;
 mod copy;
+mod disk;
 mod errors;
 mod exec;
 mod facade;

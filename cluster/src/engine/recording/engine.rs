@@ -13,9 +13,9 @@ use super::state::{carries, failed, missing};
 use super::{Answer, Recorder};
 use crate::engine::lines::Lines;
 use crate::engine::{
-    Engine, EngineError, EngineInfo, ExecOutput, ExecSpec, ImageInfo, Labels, NetworkInfo,
-    NetworkSpec, NodeInfo, NodeSpec, NodeState, OutputLine, PACKED, Privilege, Stream, ToolSpec,
-    VolumeInfo,
+    Engine, EngineError, EngineInfo, ExecOutput, ExecSpec, ImageInfo, Labels, LayerInfo,
+    NetworkInfo, NetworkSpec, NodeDisk, NodeInfo, NodeSpec, NodeState, OutputLine, PACKED,
+    Privilege, Stream, ToolSpec, VolumeInfo,
 };
 
 fn words(labels: &Labels) -> String {
@@ -52,6 +52,18 @@ impl Engine for Recorder {
         let mut images = self.state().images.clone();
         images.retain(|image| carries(&image.labels, labels));
         Ok(images)
+    }
+
+    async fn image_layers(&self, reference: &str) -> Result<Vec<LayerInfo>, EngineError> {
+        self.called(format!("image_layers {reference}"))?;
+        let state = self.state();
+        let image = state
+            .image(reference)
+            .ok_or_else(|| missing("image", reference))?;
+        Ok(vec![LayerInfo {
+            what: "all of it".into(),
+            size: image.size,
+        }])
     }
 
     async fn load_image(
@@ -300,6 +312,12 @@ impl Engine for Recorder {
         self.called(format!("remove_node {node}"))?;
         self.state().nodes.remove(node);
         Ok(())
+    }
+
+    async fn node_disk(&self, node: &str) -> Result<NodeDisk, EngineError> {
+        self.called(format!("node_disk {node}"))?;
+        self.state().running(node)?;
+        Ok(NodeDisk::default())
     }
 
     async fn node_logs(&self, node: &str, lines: usize) -> Result<String, EngineError> {

@@ -44,6 +44,22 @@ fn files(bytes: &[u8]) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[tokio::test]
+async fn layers_that_are_named_tell_so_in_the_history() {
+    let (plain, _folder) = sample().await;
+    let config = |archive: &ImageArchive| {
+        let (_, bytes) = &archive.documents[3];
+        serde_json::from_slice::<serde_json::Value>(bytes).unwrap()
+    };
+    assert!(config(&plain).get("history").is_none());
+    let layers = plain.layers.clone().into_iter();
+    let layers = layers.map(|layer| layer.called("programs")).collect();
+    let named = image("a:b", "amd64", &ImageConfig::default(), layers).unwrap();
+    let history = &config(&named)["history"];
+    assert_eq!(history.as_array().unwrap().len(), 2);
+    assert_eq!(history[1]["created_by"], "programs");
+}
+
+#[tokio::test]
 async fn every_digest_and_size_that_is_named_is_right() {
     let (archive, _folder) = sample().await;
     let mut bytes = Vec::new();

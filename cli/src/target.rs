@@ -98,7 +98,7 @@ impl Target {
                     self.name
                 ))
                 .help(format!(
-                    "`cargo kcluster up --name {}` makes the cluster anew",
+                    "`cargo kcluster up --name {}` starts it again",
                     self.name
                 ))
             })

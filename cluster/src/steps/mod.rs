@@ -16,6 +16,7 @@ mod nodes;
 mod readiness;
 mod ready;
 mod restore;
+mod start_again;
 mod watch;
 
 pub(crate) use boot::boot;
@@ -24,3 +25,4 @@ pub(crate) use kubeconfig::kubeconfig;
 pub(crate) use nodes::var_volume;
 pub(crate) use readiness::marks;
 pub(crate) use restore::{Restore, restore};
+pub(crate) use start_again::start_again;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// Static pods of a control plane.
@@ -149,6 +150,29 @@ pub(crate) fn marks(object: &Value) -> Vec<String> {
             format!("{name} {at}")
         });
     containers.chain(heartbeats).collect()
+}
+
+/// The [`marks`] of an object that are from before `since`.
+pub(super) fn older_marks(object: &Value, since: Timestamp) -> Vec<String> {
+    let earlier = |at: &Value| {
+        let at: Option<Timestamp> = at.as_str().and_then(|at| at.parse().ok());
+        // Kubernetes tells whole seconds.
+        at.is_none_or(|at| at.as_second() < since.as_second())
+    };
+    let mut object = object.clone();
+    let mut keep = |key: &str, old: &dyn Fn(&Value) -> bool| {
+        if let Some(list) = object["status"][key].as_array_mut() {
+            list.retain(old);
+        }
+    };
+    keep("containerStatuses", &|container| {
+        let state = &container["state"];
+        earlier(&state["running"]["startedAt"]) && earlier(&state["terminated"]["startedAt"])
+    });
+    keep("conditions", &|condition| {
+        earlier(&condition["lastHeartbeatTime"])
+    });
+    marks(&object)
 }
 
 fn condition(object: &Value, kind: &str) -> bool {

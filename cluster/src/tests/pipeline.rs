@@ -4,7 +4,7 @@ use kcluster_matrix::{EventKind, Step, exit};
 use serde_json::Value;
 
 use super::stage::{Stage, spec};
-use crate::engine::EngineError;
+use crate::engine::{Engine, EngineError};
 use crate::state::Phase;
 
 #[tokio::test]
@@ -129,9 +129,56 @@ async fn a_cluster_that_lost_a_node_is_made_anew() {
     let spec = spec("a", 1);
     let stage = Stage::new(&spec);
     stage.up(&spec).await.unwrap();
-    stage.engine.kill_node("a-worker-1");
+    stage.engine.remove_node("a-worker-1").await.unwrap();
     assert!(!stage.up(&spec).await.unwrap().existed);
-    let note = "removing what is left of cluster `a`: node a-worker-1 is exited";
+    let note = "removing what is left of cluster `a`: node a-worker-1 is gone";
+    assert_eq!(stage.events.notes(), [note]);
+}
+
+#[tokio::test]
+async fn nodes_that_were_stopped_are_started_again_in_order() {
+    let spec = spec("a", 2);
+    let stage = Stage::new(&spec);
+    stage.up(&spec).await.unwrap();
+    let left = stage.engine.leftovers();
+    for node in ["a-control-plane", "a-worker-1", "a-worker-2"] {
+        stage.engine.kill_node(node);
+    }
+    let before = stage.engine.calls().len();
+    let again = stage.up(&spec).await.unwrap();
+    assert!(again.existed);
+    let new = stage.engine.calls()[before..].to_vec();
+    let place = |start: &str| new.iter().position(|call| call.starts_with(start)).unwrap();
+    let api = place("exec a-control-plane kcluster-node wait apiserver");
+    assert!(place("start_node a-control-plane") < api);
+    assert!(api < place("start_node a-worker-1") && api < place("start_node a-worker-2"));
+    let changed = |call: &&String| call.starts_with("create") || call.starts_with("remove");
+    assert_eq!(new.iter().filter(changed).count(), 0, "{new:#?}");
+    assert_eq!(stage.engine.leftovers(), left);
+
+    // One alone too, and what does not start is kept.
+    stage.engine.kill_node("a-worker-2");
+    let broken = EngineError::Failed {
+        operation: "start node `a-worker-2`".into(),
+        reason: "no more".into(),
+    };
+    stage.engine.fail_on("start_node a-worker-2", broken);
+    let error = stage.up(&spec).await.unwrap_err();
+    assert_eq!(error.exit_code(), exit::CLUSTER_FAILED);
+    assert!(error.to_string().contains("the nodes are kept"), "{error}");
+    assert_eq!(stage.engine.leftovers(), left);
+    assert!(stage.up(&spec).await.unwrap().existed);
+}
+
+#[tokio::test]
+async fn stopped_nodes_without_their_network_are_made_anew() {
+    let spec = spec("a", 0);
+    let stage = Stage::new(&spec);
+    stage.up(&spec).await.unwrap();
+    stage.engine.kill_node("a-control-plane");
+    stage.engine.remove_network("kcluster-a").await.unwrap();
+    assert!(!stage.up(&spec).await.unwrap().existed);
+    let note = "removing what is left of cluster `a`: its network is gone";
     assert_eq!(stage.events.notes(), [note]);
 }
 

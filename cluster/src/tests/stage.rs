@@ -135,7 +135,13 @@ impl Stage {
         let pods = events::pods(names);
         self.engine.script(move |_, spec| {
             let path = spec.argv.last()?;
-            let lines = match path.split('?').next()? {
+            let Some((path, _)) = path.split_once('?') else {
+                let list = path
+                    .starts_with("/api/")
+                    .then(|| output(r#"{ "items": [] }"#));
+                return list.map(Answer::Output);
+            };
+            let lines = match path {
                 "/api/v1/nodes" => &nodes,
                 "/api/v1/namespaces/kube-system/pods" => &pods,
                 _ => return None,

@@ -264,7 +264,8 @@ impl Engine for Recorder {
     async fn node_logs(&self, node: &str, lines: usize) -> Result<String, EngineError> {
         self.called(format!("node_logs {node} {lines}"))?;
         self.state().node(node)?;
-        Ok(String::new())
+        // What a node's first process begins with.
+        Ok("{\"time\":\"2026-11-21T04:00:00.000Z\",\"event\":\"start\"}\n".to_owned())
     }
 
     async fn exec(

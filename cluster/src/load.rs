@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use kcluster_matrix::ClusterName;
+use kcluster_matrix::{ClusterName, Role};
 use thiserror::Error;
 use tokio::io::AsyncReadExt;
 
 use crate::archive::{File, tar};
-use crate::engine::{Engine, EngineError, ExecSpec};
+use crate::engine::{Engine, EngineError, ExecSpec, NodeInfo};
 use crate::error::ClusterError;
+use crate::labels::ROLE;
 use crate::list::list;
 
 /// Why images did not get into every node.
@@ -107,7 +108,13 @@ async fn into_nodes(
     // Two loads at once must not take each other's file.
     let path = format!("/kcluster/load/{}.tar", crate::labels::session());
     let archive = tar(&[File::secret(path.as_str(), content)]).map_err(LoadError::Broken)?;
-    let failures: Vec<String> = stream::iter(&cluster.nodes)
+    // A load balancer runs no containers.
+    let role = |node: &&NodeInfo| node.labels.get(ROLE).and_then(|role| role.parse().ok());
+    let members = cluster
+        .nodes
+        .iter()
+        .filter(|node| role(node) != Some(Role::LoadBalancer));
+    let failures: Vec<String> = stream::iter(members)
         .map(|node| into_node(engine, &node.name, &path, archive.clone()))
         .buffer_unordered(AT_ONCE)
         .filter_map(async |result| result.err())

@@ -13,7 +13,7 @@ use crate::engine::{Engine, EngineError};
 use crate::error::{ClusterError, Difference, StepError, StepFailure};
 use crate::existing::{Existing, existing};
 use crate::state::{ClusterDir, Phase, StateDir, StateError, Status};
-use crate::steps::{self, Context, boot};
+use crate::steps::{self, Context, Machine, boot};
 use crate::timeouts::Timeouts;
 use crate::{kubeadm, labels, logs, reach, subnet};
 
@@ -153,6 +153,7 @@ async fn locked(
         sink,
         cancel,
         timeouts: Timeouts::of(spec.cell.emulation),
+        machine: Machine::of(&info),
     };
     let leftover = match existing(engine, spec, dir).await? {
         Existing::Healthy(status) => {

@@ -9,7 +9,7 @@ use crate::engine::{Engine, EngineInfo};
 use crate::labels;
 use crate::reach;
 use crate::state::{Phase, StateDir, Status};
-use crate::steps::{self, Context, Restore};
+use crate::steps::{self, Context, Machine, Restore};
 use crate::timeouts::Timeouts;
 use crate::up::{Cluster, UpError, cluster, undo};
 
@@ -67,6 +67,7 @@ pub async fn restore(
         sink,
         cancel,
         timeouts: Timeouts::of(spec.cell.emulation),
+        machine: Machine::of(&info),
     };
     let work = Restore {
         subnet: snapshot.subnet,

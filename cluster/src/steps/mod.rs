@@ -20,7 +20,7 @@ mod start_again;
 mod watch;
 
 pub(crate) use boot::boot;
-pub(crate) use context::{Context, Plan, Span};
+pub(crate) use context::{Context, Machine, Plan, Span};
 pub(crate) use kubeconfig::kubeconfig;
 pub(crate) use nodes::var_volume;
 pub(crate) use readiness::marks;

@@ -17,7 +17,7 @@ const CONTROL_PLANE: [&str; 4] = [
 #[derive(Debug)]
 pub(super) struct Readiness {
     wanted: Vec<String>,
-    control_plane: String,
+    control_planes: Vec<String>,
     networked: bool,
     /// Containers and heartbeats of an earlier life: what is told with them is not true now.
     stale: BTreeSet<String>,
@@ -36,10 +36,10 @@ struct Pod {
 
 impl Readiness {
     /// For a cluster of `wanted` nodes; without a network, only what needs none counts.
-    pub(super) fn new(wanted: Vec<String>, control_plane: &str, networked: bool) -> Self {
+    pub(super) fn new(wanted: Vec<String>, control_planes: Vec<String>, networked: bool) -> Self {
         Self {
             wanted,
-            control_plane: control_plane.to_owned(),
+            control_planes,
             networked,
             stale: BTreeSet::new(),
             nodes: BTreeMap::new(),
@@ -115,8 +115,8 @@ impl Readiness {
                 missing.push(format!("node {node} has no kube-proxy"));
             }
         }
-        for component in CONTROL_PLANE {
-            let name = format!("{component}-{}", self.control_plane);
+        let component = |node| CONTROL_PLANE.map(|component| format!("{component}-{node}"));
+        for name in self.control_planes.iter().flat_map(component) {
             if !self.pods.contains_key(&name) {
                 missing.push(format!("there is no pod {name}"));
             }
@@ -214,7 +214,7 @@ mod tests {
     fn readiness(networked: bool) -> Readiness {
         Readiness::new(
             vec!["a-control-plane".into(), "a-worker-1".into()],
-            "a-control-plane",
+            vec!["a-control-plane".into()],
             networked,
         )
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::{join_all, try_join, try_join_all};
+use futures_util::future::{join_all, try_join};
 use ipnet::Ipv4Net;
 use kcluster_matrix::{NodePlan, Step};
 
@@ -10,8 +10,9 @@ use super::alive;
 use super::context::Context;
 use super::kubeconfig::kubeconfig;
 use super::network::network_at;
-use super::nodes::{all_good, failed, make_again, start, var_volume};
+use super::nodes::{all_good, failed, make_again, var_volume};
 use super::ready::ready_again;
+use super::start_again;
 use crate::error::StepError;
 use crate::labels;
 
@@ -81,21 +82,7 @@ async fn make(
     filled.and(made)
 }
 
-/// Starts the control plane first: kubelets that begin before there is an API server wait
-/// for their next try once it is there, and take its processors until then.
 async fn begin(context: &Context<'_>, nodes: &[NodePlan]) -> Result<(), StepError> {
-    context.check_cancel()?;
-    let (first, workers) = (&nodes[0], &nodes[1..]);
-    start(context, first).await?;
-    context
-        .wait_for(
-            Step::Nodes,
-            &first.name,
-            "apiserver",
-            context.timeouts.kubeadm,
-        )
-        .await?;
-    try_join_all(workers.iter().map(|node| start(context, node)))
-        .await
-        .map(drop)
+    let all = nodes.iter().map(|node| node.name.clone()).collect();
+    start_again::begin(context, nodes, &all).await
 }

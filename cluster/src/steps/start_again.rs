@@ -44,7 +44,7 @@ pub(crate) async fn start_again(
 
 /// Control planes first, and workers once there is an API server: kubelets that begin before
 /// wait for their next try, and take its processors until then.
-async fn begin(
+pub(super) async fn begin(
     context: &Context<'_>,
     nodes: &[NodePlan],
     down: &BTreeSet<String>,

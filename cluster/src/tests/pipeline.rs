@@ -207,3 +207,65 @@ async fn a_subnet_that_is_taken_meanwhile_is_passed_over() {
     let cluster = stage.up(&spec).await.unwrap();
     assert_eq!(cluster.nodes[0].address.to_string(), "10.89.1.10");
 }
+
+#[tokio::test]
+async fn several_control_planes_share_keys_behind_a_load_balancer() {
+    let mut spec = spec("a", 1);
+    spec.options.control_planes = 3;
+    spec.options.ip_family = kcluster_matrix::IpFamily::Dual;
+    let stage = Stage::new(&spec);
+    let cluster = stage.up(&spec).await.unwrap();
+    assert_eq!(cluster.nodes.len(), 5);
+    let file = |node: &str, path: &str| {
+        let content = stage.engine.file(node, path);
+        String::from_utf8(content.unwrap_or_else(|| panic!("{node} has no {path}"))).unwrap()
+    };
+    for key in ["sa.key", "etcd/ca.key", "front-proxy-ca.key", "ca.key"] {
+        let path = format!("/etc/kubernetes/pki/{key}");
+        let first = file("a-control-plane", &path);
+        assert_eq!(first, file("a-control-plane-3", &path));
+        assert!(stage.engine.file("a-worker-1", &path).is_none());
+        assert!(stage.engine.file("a-load-balancer", &path).is_none());
+    }
+    let init = file("a-control-plane", "/kcluster/kubeadm.json");
+    assert!(
+        init.contains(r#""controlPlaneEndpoint": "10.89.0.14:6443""#),
+        "{init}"
+    );
+    assert!(
+        init.contains(r#""podSubnet": "10.244.0.0/16,fd00:10:244::/56""#),
+        "{init}"
+    );
+    assert!(!init.contains("leader-elect"), "{init}");
+    let join = file("a-control-plane-2", "/kcluster/kubeadm.json");
+    assert!(
+        join.contains(r#""advertiseAddress": "10.89.0.11""#),
+        "{join}"
+    );
+    let discovery = file("a-worker-1", "/kcluster/discovery.conf");
+    assert!(discovery.contains("https://10.89.0.14:6443"), "{discovery}");
+    let balancer: Value =
+        serde_json::from_str(&file("a-load-balancer", "/kcluster/node.json")).unwrap();
+    assert_eq!(balancer["role"], "load-balancer");
+    assert_eq!(balancer["backends"][2], "10.89.0.12:6443");
+    assert_eq!(balancer["address6"], "fd89:6b63:a59::e");
+    let calls = stage.engine.calls();
+    let joins = |node: &str| {
+        calls.contains(&format!(
+            "exec {node} kubeadm join --config /kcluster/kubeadm.json --skip-phases=preflight"
+        ))
+    };
+    assert!(joins("a-control-plane-2") && joins("a-control-plane-3") && joins("a-worker-1"));
+    assert!(!joins("a-load-balancer"));
+
+    // One that is lost is started again, the others go on.
+    stage.engine.kill_node("a-control-plane-2");
+    let before = stage.engine.calls().len();
+    assert!(stage.up(&spec).await.unwrap().existed);
+    let starts: Vec<String> = stage.engine.calls()[before..]
+        .iter()
+        .filter(|call| call.starts_with("start_node"))
+        .cloned()
+        .collect();
+    assert_eq!(starts, ["start_node a-control-plane-2"]);
+}

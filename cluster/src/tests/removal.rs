@@ -58,6 +58,7 @@ async fn clean_leaves_strangers_alone() {
     let network = NetworkSpec {
         name: "theirs".into(),
         subnet: "10.89.0.0/24".parse().unwrap(),
+        subnet6: None,
         masquerade: true,
         labels: Labels::new(),
     };

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, PoisonError};
 
 use kcluster_matrix::{
-    Arch, Cell, ClusterSpec, Cni, Egress, Emulation, EventKind, Outcome, ProxyMode, Sink, Step,
+    Arch, Cell, ClusterOptions, ClusterSpec, Cni, Egress, Emulation, EventKind, Outcome, ProxyMode,
+    Sink, Step,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +40,7 @@ pub(crate) fn spec(name: &str, workers: u8) -> ClusterSpec {
         runtime_config: BTreeMap::new(),
         patches: Vec::new(),
         retain: false,
+        options: ClusterOptions::default(),
     }
 }
 

@@ -14,6 +14,7 @@ pub mod engine;
 mod error;
 mod existing;
 mod files;
+mod image_archive;
 mod impact;
 mod kubeadm;
 mod kubeconfig;
@@ -36,6 +37,7 @@ mod up;
 
 pub use down::{Removed, clean, down};
 pub use error::{ClusterError, Difference, StepFailure};
+pub use image_archive::ArchiveError;
 pub use impact::{ClassImpact, Impact, NodeGap, PodImpact};
 pub use kubeadm::PatchError;
 pub use labels::{

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use kcluster_matrix::cluster::SpecError;
-use kcluster_matrix::{ClusterName, ClusterSpec, NodePlan, Sink, exit};
+use kcluster_matrix::{ClusterName, ClusterSpec, NodePlan, Sink, Swap, exit};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
@@ -67,6 +67,11 @@ pub enum UpError {
         /// The reference.
         image: String,
     },
+    /// A kubelet would not start.
+    #[error(
+        "swap = \"limited\" needs cgroup version 2, and this engine's host has version {0}; leave it at \"none\""
+    )]
+    SwapNeedsCgroup2(u8),
     /// The state folder is in use or out of order.
     #[error(transparent)]
     State(#[from] StateError),
@@ -104,6 +109,7 @@ impl UpError {
             | Self::Different { .. }
             | Self::Suspended { .. }
             | Self::NoImage { .. }
+            | Self::SwapNeedsCgroup2(_)
             | Self::State(StateError::Busy { .. }) => exit::BAD_INPUT,
             Self::State(_) | Self::Engine(_) | Self::Cleanup(_) | Self::Step(_) => {
                 exit::CLUSTER_FAILED
@@ -145,6 +151,9 @@ async fn locked(
     cancel: &CancellationToken,
 ) -> Result<Cluster, UpError> {
     let info = engine.info().await?;
+    if spec.options.swap != Swap::None && info.cgroup_version < 2 {
+        return Err(UpError::SwapNeedsCgroup2(info.cgroup_version));
+    }
     let context = Context {
         engine,
         reach: info.api_host(),

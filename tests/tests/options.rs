@@ -8,7 +8,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use kcluster_tests::{Inventory, Kcluster, Output, docker, junit_totals, real_clusters};
+use kcluster_tests::{
+    Inventory, Kcluster, Output, docker, index_of_many, junit_totals, real_clusters,
+};
 use serde_json::Value;
 
 const HERE: &str = "tests/tests/options.rs";
@@ -278,7 +280,7 @@ kube-proxy-mode = "iptables"
 feature-gates = {{ PodLevelResources = true }}
 runtime-config = {{ "storage.k8s.io/v1beta1" = "true" }}
 audit = "metadata"
-swap = "limited"
+swap = "SWAP"
 
 [[kubeadm-patches]]
 target = "kube-scheduler"
@@ -302,10 +304,25 @@ cpus = "1.5"
 memory = "1GiB"
 "#
         );
-        fs_err::write(kcluster.state().join("kcluster.toml"), file).unwrap();
+        let two = docker(&["info", "--format", "{{.CgroupVersion}}"])
+            .unwrap()
+            .trim()
+            == "2";
+        let config = kcluster.state().join("kcluster.toml");
+        fs_err::write(&config, file.replace("SWAP", "limited")).unwrap();
+        if !two {
+            // Kubelets refuse swap there, and so does kcluster, before anything is made.
+            let refused = kcluster.run(&["up"]).unwrap().expect_code(2).unwrap();
+            assert!(
+                refused.stderr.contains("cgroup version 2"),
+                "{}",
+                refused.stderr
+            );
+            fs_err::write(&config, file.replace("SWAP", "none")).unwrap();
+        }
         let up = good(kcluster, &["up"]);
         eprintln!("many keys: {:.1} s", up.took.as_secs_f64());
-        components_are_told(kcluster);
+        components_are_told(kcluster, if two { "LimitedSwap" } else { "NoSwap" });
         nodes_are_as_each_was_asked(kcluster);
         requests_are_written_down(kcluster);
         services_are_programmed_by(kcluster, "k", "iptables-save", "KUBE-SERVICES");
@@ -313,7 +330,7 @@ memory = "1GiB"
     });
 }
 
-fn components_are_told(kcluster: &Kcluster) {
+fn components_are_told(kcluster: &Kcluster, swap: &str) {
     let pods = get(
         kcluster,
         "k",
@@ -344,10 +361,7 @@ fn components_are_told(kcluster: &Kcluster) {
     .stdout;
     let kubelet: Value = serde_json::from_str(&kubelet).unwrap();
     let kubelet = &kubelet["kubeletconfig"];
-    assert_eq!(
-        kubelet["memorySwap"]["swapBehavior"], "LimitedSwap",
-        "{kubelet}"
-    );
+    assert_eq!(kubelet["memorySwap"]["swapBehavior"], swap, "{kubelet}");
     assert_eq!(kubelet["maxPods"], 77, "{kubelet}");
     assert_eq!(
         kubelet["featureGates"]["PodLevelResources"], true,
@@ -529,6 +543,7 @@ fn six_alone(kcluster: &Kcluster) {
         "nft list table ip6 kube-proxy",
         "service-ips",
     );
+    images_of_many_platforms_are_loaded(kcluster, "s");
     specs(kcluster, "s", &["Services should serve"], 2);
     specs(
         kcluster,
@@ -536,4 +551,61 @@ fn six_alone(kcluster: &Kcluster) {
         &["DNS should provide DNS for the cluster"],
         1,
     );
+}
+
+/// An index of which only the nodes' platform was saved is loaded and runs; another is refused
+/// by name.
+fn images_of_many_platforms_are_loaded(kcluster: &Kcluster, name: &str) {
+    let program = kcluster.state().join("program");
+    let from = format!("{name}-worker-1:/usr/local/bin/kcluster-node");
+    let own = if cfg!(target_arch = "aarch64") {
+        "arm64"
+    } else {
+        "amd64"
+    };
+    docker(&["cp", "--follow-link", &from, &program.display().to_string()]).unwrap();
+    let program = fs_err::read(&program).unwrap();
+    let file = kcluster.state().join("many.tar");
+    let path = file.display().to_string();
+    let image = "example.invalid/many:1";
+    index_of_many(&file, image, &program, &[own, "s390x", "ppc64le"]).unwrap();
+    good(kcluster, &["load", "--name", name, &path]);
+    let args = [
+        "kubectl", "--name", name, "--", "run", "many", "--image", image,
+    ];
+    let run = [
+        "--image-pull-policy=Never",
+        "--restart=Never",
+        "--command",
+        "--",
+        "/program",
+        "help",
+    ];
+    good(kcluster, &[&args[..], &run].concat());
+    let done = "--for=jsonpath={.status.phase}=Succeeded";
+    good(
+        kcluster,
+        &[
+            "kubectl",
+            "--name",
+            name,
+            "--",
+            "wait",
+            done,
+            "--timeout=60s",
+            "pod/many",
+        ],
+    );
+
+    index_of_many(&file, image, &program, &["s390x", own]).unwrap();
+    let refused = kcluster.run(&["load", "--name", name, &path]).unwrap();
+    assert!(
+        refused.code != 0 && refused.stderr.contains(&format!("names linux/{own}")),
+        "{}",
+        refused.stderr
+    );
+    index_of_many(&file, image, &program, &["s390x", "ppc64le"]).unwrap();
+    let refused = kcluster.run(&["load", "--name", name, &path]).unwrap();
+    let named = refused.stderr.contains("is for linux/ppc64le, linux/s390x");
+    assert!(refused.code != 0 && named, "{}", refused.stderr);
 }

@@ -17,8 +17,9 @@ const (
 	// How often each API server is asked, and how long it may take to answer.
 	healthInterval = 500 * time.Millisecond
 	healthTimeout  = 3 * time.Second
-	// An API server that refuses is out at once, one that is only slow has this many tries.
-	slowTries   = 3
+	// An API server that cannot be reached is out at once; one that is slow, or says that its
+	// etcd is, has this many tries: on a busy machine that passes, and cutting makes more work.
+	slowTries   = 6
 	dialTimeout = 2 * time.Second
 	// How long a client waits while no API server takes its connection.
 	patience = 10 * time.Second
@@ -71,15 +72,15 @@ func (b *balancer) watch(ctx context.Context, one *backend, probe func(context.C
 		limited, cancel := context.WithTimeout(ctx, healthTimeout)
 		err := probe(limited)
 		cancel()
-		var timeout net.Error
-		slow := errors.As(err, &timeout) && timeout.Timeout()
+		var dial *net.OpError
+		reached := !errors.As(err, &dial) || dial.Op != "dial" || dial.Timeout()
 		switch {
 		case err == nil:
 			failures = 0
 			if one.set(true) {
 				b.journal.say("ready", one.address)
 			}
-		case slow && failures+1 < slowTries:
+		case reached && failures+1 < slowTries:
 			failures++
 		default:
 			if one.set(false) {

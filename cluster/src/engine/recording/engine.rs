@@ -89,7 +89,8 @@ impl Engine for Recorder {
         }
         let list = serde_json::json!([{ "Config": "config.json", "RepoTags": references }]);
         let list = list.to_string();
-        let files = [("manifest.json", list.as_bytes()), ("config.json", b"{}")];
+        const CONFIG: &[u8] = br#"{"os":"linux","architecture":"amd64"}"#;
+        let files = [("manifest.json", list.as_bytes()), ("config.json", CONFIG)];
         let saved = archive::of(files.into_iter())
             .map_err(|error| failed("save image", &references.join(" "), &error.to_string()))?;
         Ok(Box::new(Cursor::new(saved)))

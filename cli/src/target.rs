@@ -82,25 +82,18 @@ impl Target {
             })
     }
 
-    /// The first control plane.
+    /// A control plane that runs.
     pub(crate) fn control_plane(&self) -> Result<&NodeInfo, Told> {
         self.awake()?;
         let role = Role::ControlPlane.as_str();
-        let found = self
-            .nodes
+        self.nodes
             .iter()
-            .find(|node| node.labels.get(ROLE).is_some_and(|have| have == role));
-        found
-            .filter(|node| node.state == NodeState::Running)
+            .filter(|node| node.labels.get(ROLE).is_some_and(|have| have == role))
+            .find(|node| node.state == NodeState::Running)
             .ok_or_else(|| {
-                Told::cluster(format!(
-                    "the control plane of cluster `{}` does not run",
-                    self.name
-                ))
-                .help(format!(
-                    "`cargo kcluster up --name {}` makes the cluster anew",
-                    self.name
-                ))
+                Told::cluster(format!("no control plane of cluster `{}` runs", self.name)).help(
+                    format!("`cargo kcluster up --name {}` starts it again", self.name),
+                )
             })
     }
 

@@ -71,6 +71,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         runtime_config: BTreeMap::new(),
         patches: Vec::new(),
         retain: std::env::var_os("RETAIN").is_some(),
+        options: kcluster_matrix::ClusterOptions::default(),
     };
     let cancel = CancellationToken::new();
     let interrupted = cancel.clone();

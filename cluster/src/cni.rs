@@ -1,6 +1,6 @@
 //! The CNI configuration of plugins that are part of each node.
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use kcluster_matrix::{Cni, ProxyMode};
 use serde_json::{Value, json};
 
@@ -10,11 +10,11 @@ pub(crate) const PATH: &str = "/etc/cni/net.d/10-kcluster.conflist";
 /// The configuration of one node, if the plugin is ours. Nothing masquerades here:
 /// pods talk to each other with their own addresses, and what leaves the cluster is
 /// translated by the node's first process.
-pub(crate) fn conflist(cni: Cni, pods: Ipv4Net, proxy: ProxyMode) -> Option<Value> {
+pub(crate) fn conflist(cni: Cni, pods: &[IpNet], proxy: ProxyMode) -> Option<Value> {
     let ipam = json!({
         "type": "host-local",
-        "ranges": [[{ "subnet": pods }]],
-        "routes": [{ "dst": "0.0.0.0/0" }],
+        "ranges": pods.iter().map(|subnet| json!([{ "subnet": subnet }])).collect::<Vec<_>>(),
+        "routes": pods.iter().map(|subnet| json!({ "dst": everything(subnet) })).collect::<Vec<_>>(),
     });
     let main = match cni {
         Cni::Bridge => json!({
@@ -43,21 +43,30 @@ pub(crate) fn conflist(cni: Cni, pods: Ipv4Net, proxy: ProxyMode) -> Option<Valu
     }))
 }
 
+fn everything(like: &IpNet) -> &'static str {
+    match like {
+        IpNet::V4(_) => "0.0.0.0/0",
+        IpNet::V6(_) => "::/0",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn pods_get_their_nodes_addresses() {
-        let pods = "10.244.3.0/24".parse().unwrap();
+        let pods = ["10.244.3.0/24", "fd00:10:244:3::/64"].map(|net| net.parse().unwrap());
         for cni in Cni::ALL {
-            let Some(config) = conflist(cni, pods, ProxyMode::Nftables) else {
+            let Some(config) = conflist(cni, &pods, ProxyMode::Nftables) else {
                 assert!(!cni.wants_routes());
                 continue;
             };
             let main = &config["plugins"][0];
             assert_eq!(main["type"], cni.as_str());
             assert_eq!(main["ipam"]["ranges"][0][0]["subnet"], "10.244.3.0/24");
+            assert_eq!(main["ipam"]["ranges"][1][0]["subnet"], "fd00:10:244:3::/64");
+            assert_eq!(main["ipam"]["routes"][1]["dst"], "::/0");
             assert_eq!(config["plugins"][1]["backend"], "nftables");
         }
     }

@@ -30,9 +30,9 @@ impl Credentials {
     /// New authorities, which nobody knew before.
     pub(crate) fn new() -> Result<Self, rcgen::Error> {
         Ok(Self {
-            cluster: pki::authority_named("kubernetes")?,
-            front_proxy: pki::authority_named("front-proxy-ca")?,
-            etcd: pki::authority_named("etcd-ca")?,
+            cluster: pki::authority("kubernetes")?,
+            front_proxy: pki::authority("front-proxy-ca")?,
+            etcd: pki::authority("etcd-ca")?,
         })
     }
 

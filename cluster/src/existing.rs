@@ -1,14 +1,16 @@
 //! What is there already under the name of a cluster to be.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use kcluster_matrix::ClusterSpec;
 use serde_json::Value;
 
-use crate::engine::{Engine, EngineError, ExecSpec, NodeState};
+use crate::engine::{Engine, EngineError, ExecSpec, Labels, NodeState};
 use crate::error::Difference;
 use crate::labels;
 use crate::state::{ClusterDir, Phase, StateError, Status};
+use crate::steps::var_volume;
 
 /// What was found.
 pub(crate) enum Existing {
@@ -16,6 +18,8 @@ pub(crate) enum Existing {
     Nothing,
     /// The very cluster, and it works.
     Healthy(Status),
+    /// The very cluster, and these of its nodes do not run.
+    Stopped(Status, BTreeSet<String>),
     /// It is frozen.
     Suspended,
     /// A cluster made from another specification.
@@ -50,13 +54,22 @@ pub(crate) async fn existing(
     if !differences.is_empty() {
         return Ok(Existing::Different(differences));
     }
+    let mut stopped = BTreeSet::new();
     for planned in &status.nodes {
-        let reason = match nodes.iter().find(|node| node.name == planned.name) {
-            Some(node) if node.state == NodeState::Running => continue,
-            Some(node) => format!("node {} is {:?}", node.name, node.state).to_lowercase(),
-            None => format!("node {} is gone", planned.name),
-        };
-        return Ok(Existing::Leftover(reason));
+        match nodes.iter().find(|node| node.name == planned.name) {
+            Some(node) if node.state == NodeState::Running => {}
+            Some(_) => drop(stopped.insert(planned.name.clone())),
+            None => {
+                let reason = format!("node {} is gone", planned.name);
+                return Ok(Existing::Leftover(reason));
+            }
+        }
+    }
+    if !stopped.is_empty() {
+        return Ok(match missing(engine, &own, &status).await? {
+            Some(what) => Existing::Leftover(format!("{what} is gone")),
+            None => Existing::Stopped(status, stopped),
+        });
     }
     if let Some(control_plane) = status.nodes.first()
         && answers(engine, &control_plane.name).await
@@ -64,6 +77,21 @@ pub(crate) async fn existing(
         return Ok(Existing::Healthy(status));
     }
     Ok(Existing::Leftover("its API server does not answer".into()))
+}
+
+/// What of a cluster's network and volumes is no longer there.
+async fn missing(
+    engine: &dyn Engine,
+    own: &Labels,
+    status: &Status,
+) -> Result<Option<String>, EngineError> {
+    if engine.networks(own).await?.is_empty() {
+        return Ok(Some("its network".to_owned()));
+    }
+    let volumes = engine.volumes(own).await?;
+    let mut wanted = status.nodes.iter().map(|node| var_volume(&node.name));
+    let gone = wanted.find(|name| !volumes.iter().any(|volume| volume.name == *name));
+    Ok(gone.map(|name| format!("volume {name}")))
 }
 
 /// What a run that ended well left behind.

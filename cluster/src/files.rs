@@ -2,13 +2,14 @@
 
 use std::io;
 
+use kcluster_matrix::cluster::subnet6;
 use kcluster_matrix::{Emulation, NodePlan, Role};
 use serde_json::{Value, json};
 
 use crate::archive::{File, tar};
 use crate::cni;
 use crate::kubeadm::{self, Inputs};
-use crate::pki::Authority;
+use crate::pki::{Authority, Shared};
 use crate::steps::Plan;
 
 /// The archive of one node.
@@ -22,25 +23,47 @@ pub(crate) fn archive(plan: &Plan, inputs: &Inputs<'_>, node: &NodePlan) -> io::
         ),
         File::public(kubeadm::CA_CERTIFICATE, certificate.as_str()),
     ];
-    if let Some(config) = cni::conflist(spec.cell.cni, node.pod_subnet, spec.proxy_mode) {
+    if !node.is_member() {
+        return tar(&files);
+    }
+    let pods = node.pod_subnets(spec.options.ip_family);
+    if let Some(config) = cni::conflist(spec.cell.cni, &pods, spec.proxy_mode) {
         files.push(File::public(cni::PATH, format!("{config:#}\n")));
     }
-    files.extend(kubeadm::patch_files(
-        plan.control_plane().address,
-        spec.cell.emulation,
-        &spec.patches,
-    ));
-    match node.role {
-        Role::ControlPlane => {
-            files.push(File::secret(kubeadm::CA_KEY, key.as_str()));
-            files.push(File::secret(kubeadm::CONFIG, inputs.init()));
-        }
-        Role::Worker => {
-            files.push(File::public(kubeadm::DISCOVERY, inputs.discovery()));
-            files.push(File::secret(kubeadm::CONFIG, inputs.join(node)));
-        }
+    files.extend(inputs.patches(node));
+    if node.role == Role::ControlPlane {
+        files.push(File::secret(kubeadm::CA_KEY, key.as_str()));
+        files.extend(plan.shared.iter().flat_map(shared));
+        files.extend(kubeadm::audit_policy(spec));
+    }
+    if node.name == plan.control_plane().name {
+        files.push(File::secret(kubeadm::CONFIG, inputs.init()));
+    } else {
+        files.push(File::public(kubeadm::DISCOVERY, inputs.discovery()));
+        files.push(File::secret(kubeadm::CONFIG, inputs.join(node)));
     }
     tar(&files)
+}
+
+/// Keys that are there already are not made by kubeadm, so every control plane has the same.
+fn shared(shared: &Shared) -> Vec<File> {
+    let pki = |name: &str| format!("/etc/kubernetes/pki/{name}");
+    let mut files = vec![
+        File::public(pki("sa.pub"), shared.accounts.0.as_str()),
+        File::secret(pki("sa.key"), shared.accounts.1.as_str()),
+    ];
+    for (name, authority) in [
+        ("etcd/ca", &shared.etcd),
+        ("front-proxy-ca", &shared.front_proxy),
+    ] {
+        let Authority { certificate, key } = authority;
+        files.push(File::public(
+            pki(&format!("{name}.crt")),
+            certificate.as_str(),
+        ));
+        files.push(File::secret(pki(&format!("{name}.key")), key.as_str()));
+    }
+    files
 }
 
 /// What the node's first process wants to know.
@@ -50,7 +73,19 @@ fn description(plan: &Plan, inputs: &Inputs<'_>, node: &NodePlan) -> Value {
         .nodes
         .iter()
         .map(|node| {
-            json!({ "name": node.name, "address": node.address, "podSubnet": node.pod_subnet })
+            // What has no pods needs no route to them.
+            let pods = node.is_member();
+            let mut peer = json!({ "name": node.name, "address": node.address });
+            if pods {
+                peer["podSubnet"] = json!(node.pod_subnet);
+            }
+            if let Some(address) = node.address6 {
+                peer["address6"] = json!(address);
+            }
+            if let Some(subnet) = node.pod_subnet6.filter(|_| pods) {
+                peer["podSubnet6"] = json!(subnet);
+            }
+            peer
         })
         .collect();
     // Empty unless the kubelet is emulated.
@@ -58,7 +93,7 @@ fn description(plan: &Plan, inputs: &Inputs<'_>, node: &NodePlan) -> Value {
         Emulation::Hybrid => spec.cell.arch.as_str(),
         Emulation::Native | Emulation::Workload => "",
     };
-    json!({
+    let mut described = json!({
         "cluster": spec.name,
         "name": node.name,
         "role": node.role,
@@ -71,5 +106,21 @@ fn description(plan: &Plan, inputs: &Inputs<'_>, node: &NodePlan) -> Value {
         "egress": spec.egress,
         "routes": spec.cell.cni.wants_routes(),
         "kubeletArch": kubelet_arch,
-    })
+        "family": spec.options.ip_family,
+    });
+    if let Some(address) = node.address6 {
+        described["address6"] = json!(address);
+        described["clusterSubnet6"] = json!(subnet6(plan.subnet));
+        described["podSubnet6"] = json!(spec.options.pod_subnet6);
+        described["serviceSubnet6"] = json!(spec.options.service_subnet6);
+    }
+    if node.role == Role::LoadBalancer {
+        described["backends"] = plan
+            .nodes
+            .iter()
+            .filter(|node| node.role == Role::ControlPlane)
+            .map(|node| format!("{}:{}", node.address, kubeadm::API_PORT))
+            .collect();
+    }
+    described
 }

@@ -16,6 +16,7 @@ pub mod engine;
 mod error;
 mod existing;
 mod files;
+mod image_archive;
 mod impact;
 mod kubeadm;
 mod kubeconfig;
@@ -39,6 +40,7 @@ mod up;
 
 pub use down::{Removed, clean, down};
 pub use error::{ClusterError, Difference, StepFailure};
+pub use image_archive::ArchiveError;
 pub use kubeadm::PatchError;
 pub use labels::{
     ARCH, CELL, CLUSTER, EMULATION, IMAGE, KUBERNETES, MANAGED, ROLE, SESSION, SNAPSHOT,

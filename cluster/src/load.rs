@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use kcluster_matrix::ClusterName;
+use kcluster_matrix::{Arch, ClusterName, Role};
 use thiserror::Error;
 use tokio::io::AsyncReadExt;
 
 use crate::archive::{File, tar};
-use crate::engine::{Engine, EngineError, ExecSpec};
+use crate::engine::{Engine, EngineError, ExecSpec, NodeInfo};
 use crate::error::ClusterError;
+use crate::image_archive::{ArchiveError, for_platform};
+use crate::labels::ROLE;
 use crate::list::list;
 
 /// Why images did not get into every node.
@@ -27,6 +29,14 @@ pub enum LoadError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// Nodes cannot run what is in it.
+    #[error("cannot load {what}: {source}")]
+    Unfit {
+        /// The file, or the images.
+        what: String,
+        /// Why.
+        source: ArchiveError,
     },
     /// The engine's archive broke off.
     #[error("failed to read images from the engine: {0}")]
@@ -45,13 +55,14 @@ impl From<EngineError> for LoadError {
     }
 }
 
-/// Loads an image archive (Docker's layout or OCI's) into all nodes.
+/// Loads the part for `arch` of an image archive (Docker's layout or OCI's) into all nodes.
 ///
 /// # Errors
 /// When the file cannot be read, or names each node that failed.
 pub async fn load_archive(
     engine: &dyn Engine,
     name: &ClusterName,
+    arch: Arch,
     path: &Path,
 ) -> Result<(), LoadError> {
     let content = fs_err::tokio::read(path)
@@ -60,16 +71,17 @@ pub async fn load_archive(
             path: path.to_owned(),
             source,
         })?;
-    into_nodes(engine, name, content).await
+    into_nodes(engine, name, arch, &path.display().to_string(), content).await
 }
 
-/// Loads images the engine has into all nodes.
+/// Loads images the engine has, for `arch`, into all nodes.
 ///
 /// # Errors
 /// When the engine lacks one, or names each node that failed.
 pub async fn load_images(
     engine: &dyn Engine,
     name: &ClusterName,
+    arch: Arch,
     references: &[String],
 ) -> Result<(), LoadError> {
     for reference in references {
@@ -87,7 +99,7 @@ pub async fn load_images(
         .read_to_end(&mut content)
         .await
         .map_err(LoadError::Broken)?;
-    into_nodes(engine, name, content).await
+    into_nodes(engine, name, arch, &references.join(", "), content).await
 }
 
 /// Nodes at a time: each holds a copy of the archive in memory while it is sent.
@@ -97,8 +109,14 @@ const LIMIT: Duration = Duration::from_secs(600);
 async fn into_nodes(
     engine: &dyn Engine,
     name: &ClusterName,
+    arch: Arch,
+    what: &str,
     content: Vec<u8>,
 ) -> Result<(), LoadError> {
+    let content = for_platform(content, arch).map_err(|source| LoadError::Unfit {
+        what: what.to_owned(),
+        source,
+    })?;
     let cluster = list(engine)
         .await?
         .into_iter()
@@ -107,7 +125,13 @@ async fn into_nodes(
     // Two loads at once must not take each other's file.
     let path = format!("/kcluster/load/{}.tar", crate::labels::session());
     let archive = tar(&[File::secret(path.as_str(), content)]).map_err(LoadError::Broken)?;
-    let failures: Vec<String> = stream::iter(&cluster.nodes)
+    // A load balancer runs no containers.
+    let role = |node: &&NodeInfo| node.labels.get(ROLE).and_then(|role| role.parse().ok());
+    let members = cluster
+        .nodes
+        .iter()
+        .filter(|node| role(node) != Some(Role::LoadBalancer));
+    let failures: Vec<String> = stream::iter(members)
         .map(|node| into_node(engine, &node.name, &path, archive.clone()))
         .buffer_unordered(AT_ONCE)
         .filter_map(async |result| result.err())

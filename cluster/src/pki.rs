@@ -23,13 +23,28 @@ impl std::fmt::Debug for Authority {
     }
 }
 
-/// A new authority for a cluster.
-pub(crate) fn authority() -> Result<Authority, rcgen::Error> {
-    authority_named("kubernetes")
+/// What kubeadm would copy from one control plane to the next.
+pub(crate) struct Shared {
+    /// Signs the certificates of etcd's members.
+    pub(crate) etcd: Authority,
+    /// Signs for the API server's own extension servers.
+    pub(crate) front_proxy: Authority,
+    /// Signs the tokens of service accounts: public and private key.
+    pub(crate) accounts: (String, String),
+}
+
+/// All that control planes share beside the cluster's authority.
+pub(crate) fn shared() -> Result<Shared, rcgen::Error> {
+    let accounts = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    Ok(Shared {
+        etcd: authority("etcd-ca")?,
+        front_proxy: authority("front-proxy-ca")?,
+        accounts: (accounts.public_key_pem(), accounts.serialize_pem()),
+    })
 }
 
 /// A new authority, valid for ten years, and since an hour ago for clocks that are late.
-pub(crate) fn authority_named(name: &str) -> Result<Authority, rcgen::Error> {
+pub(crate) fn authority(name: &str) -> Result<Authority, rcgen::Error> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let mut params = CertificateParams::new(vec![name.to_owned()])?;
     params.distinguished_name = DistinguishedName::new();
@@ -56,7 +71,7 @@ mod tests {
 
     #[test]
     fn each_authority_is_its_own_and_can_sign() {
-        let (one, other) = (authority().unwrap(), authority().unwrap());
+        let (one, other) = (authority("a").unwrap(), authority("a").unwrap());
         assert_ne!(one.certificate, other.certificate);
         let key = KeyPair::from_pem(&one.key).unwrap();
         let issuer = rcgen::Issuer::from_ca_cert_pem(&one.certificate, key).unwrap();

@@ -22,7 +22,7 @@ use crate::engine::{Engine, EngineError, ExecSpec};
 use crate::error::{ClusterError, StepError, StepFailure};
 use crate::kubeadm;
 use crate::state::{Phase, StateDir, StateError};
-use crate::steps::{self, Context, marks};
+use crate::steps::{self, Context, Machine, marks};
 use crate::timeouts::Timeouts;
 
 pub use component::Component;
@@ -136,6 +136,7 @@ pub async fn reup(
     let context = Context {
         engine,
         reach: info.api_host(),
+        machine: Machine::of(&info),
         spec: &spec,
         dir: &dir,
         sink,

@@ -1,9 +1,10 @@
 //! A specification becomes a cluster, or finds that it is one already.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use kcluster_matrix::cluster::SpecError;
-use kcluster_matrix::{ClusterName, ClusterSpec, NodePlan, Sink, exit};
+use kcluster_matrix::{ClusterName, ClusterSpec, NodePlan, Sink, Swap, exit};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +13,7 @@ use crate::engine::{Engine, EngineError};
 use crate::error::{ClusterError, Difference, StepError, StepFailure};
 use crate::existing::{Existing, existing};
 use crate::state::{ClusterDir, Phase, StateDir, StateError, Status};
-use crate::steps::{self, Context, boot};
+use crate::steps::{self, Context, Machine, boot};
 use crate::timeouts::Timeouts;
 use crate::{kubeadm, labels, logs, reach, subnet};
 
@@ -66,6 +67,11 @@ pub enum UpError {
         /// The reference.
         image: String,
     },
+    /// A kubelet would not start.
+    #[error(
+        "swap = \"limited\" needs cgroup version 2, and this engine's host has version {0}; leave it at \"none\""
+    )]
+    SwapNeedsCgroup2(u8),
     /// The state folder is in use or out of order.
     #[error(transparent)]
     State(#[from] StateError),
@@ -103,6 +109,7 @@ impl UpError {
             | Self::Different { .. }
             | Self::Suspended { .. }
             | Self::NoImage { .. }
+            | Self::SwapNeedsCgroup2(_)
             | Self::State(StateError::Busy { .. }) => exit::BAD_INPUT,
             Self::State(_) | Self::Engine(_) | Self::Cleanup(_) | Self::Step(_) => {
                 exit::CLUSTER_FAILED
@@ -144,6 +151,9 @@ async fn locked(
     cancel: &CancellationToken,
 ) -> Result<Cluster, UpError> {
     let info = engine.info().await?;
+    if spec.options.swap != Swap::None && info.cgroup_version < 2 {
+        return Err(UpError::SwapNeedsCgroup2(info.cgroup_version));
+    }
     let context = Context {
         engine,
         reach: info.api_host(),
@@ -152,12 +162,14 @@ async fn locked(
         sink,
         cancel,
         timeouts: Timeouts::of(spec.cell.emulation),
+        machine: Machine::of(&info),
     };
     let leftover = match existing(engine, spec, dir).await? {
         Existing::Healthy(status) => {
             sink.note(&format_args!("cluster `{}` is up already", spec.name));
             return again(&context, status).await;
         }
+        Existing::Stopped(status, down) => return start_again(&context, status, &down).await,
         Existing::Different(differences) => {
             return Err(UpError::Different {
                 name: spec.name.clone(),
@@ -207,22 +219,53 @@ async fn again(context: &Context<'_>, mut status: Status) -> Result<Cluster, UpE
     if let Some(control_plane) = status.nodes.first()
         && !stands
     {
-        match steps::kubeconfig(context, &control_plane.name).await {
-            Ok(server) => status.server = Some(server),
-            Err(StepError::Failed(mut failure)) => {
-                failure.retained = true;
-                return Err(UpError::Step(failure));
-            }
-            Err(StepError::Cancelled) => {
-                return Err(UpError::Cancelled {
-                    name: context.spec.name.clone(),
-                    removed: false,
-                });
-            }
-        }
+        let server = steps::kubeconfig(context, &control_plane.name).await;
+        status.server = Some(server.map_err(|error| kept(context, error))?);
         dir.write_status(&status)?;
     }
     Ok(cluster(dir, context.spec, status, true))
+}
+
+/// A cluster whose nodes were stopped, as by the end of the engine or its host.
+async fn start_again(
+    context: &Context<'_>,
+    mut status: Status,
+    down: &BTreeSet<String>,
+) -> Result<Cluster, UpError> {
+    let names: Vec<&str> = down.iter().map(String::as_str).collect();
+    context.sink.note(&format_args!(
+        "cluster `{}` is there; starting {} again",
+        context.spec.name,
+        names.join(", ")
+    ));
+    let server = match steps::start_again(context, &status.nodes, down).await {
+        Ok(server) => server,
+        Err(StepError::Failed(mut failure)) => {
+            if let Some(node) = &failure.node {
+                failure.node_output = logs::node_tail(context.engine, node).await;
+            }
+            return Err(kept(context, StepError::Failed(failure)));
+        }
+        Err(error) => return Err(kept(context, error)),
+    };
+    status.phase = Phase::Ready;
+    status.server = Some(server);
+    context.dir.write_status(&status)?;
+    Ok(cluster(context.dir, context.spec, status, true))
+}
+
+/// What went wrong with a cluster that was there before: it is the user's, and stays.
+fn kept(context: &Context<'_>, error: StepError) -> UpError {
+    match error {
+        StepError::Failed(mut failure) => {
+            failure.retained = true;
+            UpError::Step(failure)
+        }
+        StepError::Cancelled => UpError::Cancelled {
+            name: context.spec.name.clone(),
+            removed: false,
+        },
+    }
 }
 
 /// Refuses what no cluster can be before anything is touched.

@@ -228,12 +228,17 @@ fn nodes(json: &[u8]) -> Result<Vec<Node>, serde_json::Error> {
     Ok(list.items.into_iter().map(node).collect())
 }
 
-/// Names of nodes that were Ready and are not, or are gone.
+/// Names of nodes that were Ready and are not, or are gone. One that takes no pods is not
+/// missed while another such one is Ready: one of several control planes may go.
 pub(crate) fn lost_nodes(before: &[Node], after: &[Node]) -> Vec<String> {
     let ready: BTreeSet<&str> = names_of_ready(after).collect();
-    names_of_ready(before)
-        .filter(|name| !ready.contains(name))
-        .map(str::to_owned)
+    let apart = |node: &&Node| !node.schedulable && ready.contains(node.name.as_str());
+    let spare = before.iter().any(|node| apart(&node));
+    before
+        .iter()
+        .filter(|node| node.ready && !ready.contains(node.name.as_str()))
+        .filter(|node| node.schedulable || !spare)
+        .map(|node| node.name.clone())
         .collect()
 }
 
@@ -275,6 +280,16 @@ mod tests {
             ["a-control-plane", "a-worker-1"]
         );
         assert!(lost_nodes(&before, &before).is_empty());
+        let mut planes = before.clone();
+        planes.push(Node {
+            name: "a-control-plane-2".into(),
+            ..before[0].clone()
+        });
+        let mut after = planes.clone();
+        after[0].ready = false;
+        assert!(lost_nodes(&planes, &after).is_empty(), "another is there");
+        after[4].ready = false;
+        assert_eq!(lost_nodes(&planes, &after).len(), 2);
         assert!(nodes(b"error: You must be logged in").is_err());
     }
 }

@@ -12,6 +12,7 @@
 mod engine;
 mod junit;
 mod kcluster;
+mod oci;
 mod own_engine;
 mod process;
 mod sshd;
@@ -20,6 +21,7 @@ pub mod suite;
 pub use engine::{Inventory, docker};
 pub use junit::{JunitTotals, junit_totals};
 pub use kcluster::{Kcluster, Output};
+pub use oci::index_of_many;
 pub use own_engine::OwnEngine;
 pub use sshd::Sshd;
 

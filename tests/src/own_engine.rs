@@ -64,6 +64,51 @@ impl OwnEngine {
         Ok(())
     }
 
+    /// Ends all at once, as a host does that loses its power: the engine, all it had started
+    /// and every container. Only what is on its disk stays.
+    ///
+    /// # Errors
+    /// When a process cannot be ended.
+    pub fn crash(&mut self) -> Result<()> {
+        let folder = self.folder.path().to_path_buf();
+        let ours = processes()?
+            .into_iter()
+            .filter(|process| process.command.contains(&folder.display().to_string()))
+            .collect::<Vec<_>>();
+        // A container's first process is a child of its shim, which names our folder.
+        let containers = processes()?
+            .into_iter()
+            .filter(|process| ours.iter().any(|shim| shim.pid == process.parent))
+            .collect::<Vec<_>>();
+        let mut kill = Command::new("kill");
+        kill.arg("-9");
+        let (mut engine, mut rest): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
+        for process in ours.iter().chain(&containers) {
+            let first = process.command.starts_with("dockerd");
+            if first { &mut engine } else { &mut rest }.push(process.pid);
+        }
+        // The engine first, so that it sees none of the ends and writes nothing down.
+        engine.append(&mut rest);
+        engine.dedup();
+        kill.args(engine.iter().map(u32::to_string));
+        run(&mut kill)?;
+        if let Some(mut child) = self.child.take() {
+            child.wait()?;
+        }
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while processes()?.iter().any(|it| engine.contains(&it.pid)) {
+            if Instant::now() > deadline {
+                bail!("processes of the engine do not end");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let data = self.data_root();
+        unmount_below(&folder, &data);
+        fs_err::remove_dir_all(folder.join("exec"))?;
+        let _ = std::fs::remove_file(folder.join("pid"));
+        Ok(())
+    }
+
     /// Starts the engine (again) on the data it had.
     ///
     /// # Errors
@@ -129,18 +174,41 @@ impl Drop for OwnEngine {
             }
         }
         let _ = self.stop();
-        unmount_below(&folder);
+        unmount_below(&folder, Path::new(""));
     }
 }
 
-/// What a killed engine left mounted would keep the folder.
-fn unmount_below(folder: &Path) {
+/// A process of this machine that has not ended.
+struct Process {
+    pid: u32,
+    parent: u32,
+    command: String,
+}
+
+fn processes() -> Result<Vec<Process>> {
+    let listed = run(Command::new("ps").args(["-eo", "pid=,ppid=,stat=,args=", "-ww"]))?;
+    let process = |line: &str| {
+        let mut words = line.split_whitespace();
+        let (pid, parent) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let ended = words.next()?.starts_with('Z');
+        let command = words.collect::<Vec<_>>().join(" ");
+        (!ended).then_some(Process {
+            pid,
+            parent,
+            command,
+        })
+    };
+    Ok(listed.lines().filter_map(process).collect())
+}
+
+/// What a killed engine left mounted would keep the folder; `kept` itself stays.
+fn unmount_below(folder: &Path, kept: &Path) {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let below: Vec<&str> = mounts
         .lines()
         .rev()
         .filter_map(|line| line.split(' ').nth(4))
-        .filter(|target| Path::new(target).starts_with(folder))
+        .filter(|target| Path::new(target).starts_with(folder) && Path::new(target) != kept)
         .collect();
     for target in below {
         let _ = Command::new("umount").arg("-l").arg(target).status();

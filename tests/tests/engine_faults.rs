@@ -1,4 +1,5 @@
-//! The engine fails: it is stopped in the middle of a boot, or its disk is full.
+//! The engine fails: it is stopped in the middle of a boot, it goes down with its host, or its
+//! disk is full.
 
 use std::time::{Duration, Instant};
 
@@ -37,7 +38,9 @@ fn an_engine_that_stops_is_named_and_the_next_run_works() {
     );
 
     engine.restart().unwrap();
+    let up = ["up", "--name", "d", "--nodes", "1", "--engine", &endpoint];
     kcluster.run(&up).unwrap().expect_code(0).unwrap();
+    a_cluster_survives_its_host(&mut engine, &kcluster, &up);
     kcluster
         .run(&["down", "--name", "d", "--engine", &endpoint])
         .unwrap()
@@ -46,6 +49,86 @@ fn an_engine_that_stops_is_named_and_the_next_run_works() {
     let left = engine.docker(&["ps", "--all", "--quiet"]).unwrap();
     assert!(left.is_empty(), "left behind: {left}");
 }
+
+/// The host loses its power and comes back: the same cluster, its workloads and its data.
+fn a_cluster_survives_its_host(engine: &mut OwnEngine, kcluster: &Kcluster, up: &[&str]) {
+    let endpoint = engine.endpoint();
+    let inside = |script: &str| {
+        let args = [
+            "exec",
+            "--name",
+            "d",
+            "--engine",
+            &endpoint,
+            "control-plane",
+        ];
+        let script = format!("export KUBECONFIG=/etc/kubernetes/admin.conf; {script}");
+        let run = kcluster.run(&[&args[..], &["--", "sh", "-c", &script]].concat());
+        run.unwrap().expect_code(0).unwrap().stdout
+    };
+    inside(&format!("kubectl apply -f - <<'EOF'\n{WORKLOAD}\nEOF"));
+    inside("kubectl wait --for=condition=Available --timeout=60s deployment/keeper");
+    let uid = "kubectl get nodes -o jsonpath='{.items[*].metadata.uid}'";
+    let containers = [
+        "ps",
+        "--all",
+        "--no-trunc",
+        "--format",
+        "{{.ID}} {{.Names}}",
+    ];
+    let (nodes, made) = (inside(uid), engine.docker(&containers).unwrap());
+
+    engine.crash().unwrap();
+    engine.restart().unwrap();
+    assert!(engine.docker(&["ps", "--quiet"]).unwrap().is_empty());
+    let again = kcluster.run(up).unwrap().expect_code(0).unwrap();
+    eprintln!(
+        "up after a crash of the host: {:.1} s\n{}",
+        again.took.as_secs_f64(),
+        again.stderr
+    );
+    assert_eq!(inside(uid), nodes, "not the same cluster");
+    assert_eq!(engine.docker(&containers).unwrap(), made);
+    inside("kubectl wait --for=condition=Ready --timeout=10s nodes --all");
+    inside("kubectl wait --for=condition=Available --timeout=60s deployment/keeper");
+    let lives = inside("kubectl exec deployment/keeper -- cat /data/lives");
+    assert_eq!(lives, "alive\nalive\n", "the claim's data is another");
+}
+
+/// A claim on a volume of a worker, and a pod that writes into it at each start.
+const WORKLOAD: &str = r#"apiVersion: v1
+kind: PersistentVolume
+metadata: {name: kept}
+spec:
+  capacity: {storage: 1Mi}
+  accessModes: [ReadWriteOnce]
+  storageClassName: by-hand
+  hostPath: {path: /var/kept, type: DirectoryOrCreate}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: kept}
+spec:
+  accessModes: [ReadWriteOnce]
+  storageClassName: by-hand
+  resources: {requests: {storage: 1Mi}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: keeper}
+spec:
+  selector: {matchLabels: {app: keeper}}
+  template:
+    metadata: {labels: {app: keeper}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: keeper
+        image: registry.k8s.io/e2e-test-images/busybox:1.37.0-1
+        command: [sh, -c, "echo alive >> /data/lives; exec sleep 1000000"]
+        volumeMounts: [{name: data, mountPath: /data}]
+      volumes: [{name: data, persistentVolumeClaim: {claimName: kept}}]
+"#;
 
 #[test]
 fn a_full_disk_is_told() {

@@ -16,6 +16,8 @@ pub(crate) enum Suite {
     Faults,
     /// Kubernetes 1.34 and 1.37 boot and pass the smoke
     Versions,
+    /// Every key of the configuration, seen from inside: three control planes, both IP families
+    Options,
     /// All of conformance, parallel and serial, on two workers, three times in a row
     Conformance,
     /// All of conformance of Kubernetes 1.37, once
@@ -36,6 +38,7 @@ impl Suite {
         match self {
             Self::Faults => "faults",
             Self::Versions => "versions",
+            Self::Options => "options",
             Self::Conformance => "conformance",
             Self::Conformance137 => "conformance-1.37",
             Self::Architectures => "architectures",
@@ -50,6 +53,7 @@ impl Suite {
         match self {
             Self::Faults => ("faults", None),
             Self::Versions => ("versions", None),
+            Self::Options => ("options", None),
             Self::Conformance => ("conformance", Some("all_of_it_three_times_in_a_row")),
             Self::Conformance137 => ("conformance", Some("all_of_it_of_1_37")),
             Self::Architectures => ("architectures", Some("every_architecture_passes_150_specs")),

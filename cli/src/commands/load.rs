@@ -7,6 +7,7 @@ use kcluster_matrix::exit;
 
 use crate::config::{Layer, NameFlag};
 use crate::context::Context;
+use crate::error::Told;
 use crate::target::Target;
 
 #[derive(Debug, clap::Args)]
@@ -28,15 +29,24 @@ impl Args {
         let target = Target::find(&context.settings).await?;
         target.awake()?;
         let engine = target.engine.as_ref();
+        let arch = match &target.spec {
+            Some(spec) => Some(spec.cell.arch),
+            None => engine.info().await?.arch,
+        };
+        let arch = arch.ok_or_else(|| {
+            Told::input(
+                "the engine's machine is of no architecture that Kubernetes is released for",
+            )
+        })?;
         let (archives, references): (Vec<String>, Vec<String>) =
             self.images.into_iter().partition(|image| is_archive(image));
         for archive in &archives {
             let path = context.host.folder.join(archive);
-            load_archive(engine, name, path.as_std_path()).await?;
+            load_archive(engine, name, arch, path.as_std_path()).await?;
             context.printer.tell(&format!("loaded {archive}"));
         }
         if !references.is_empty() {
-            load_images(engine, name, &references).await?;
+            load_images(engine, name, arch, &references).await?;
             context
                 .printer
                 .tell(&format!("loaded {}", references.join(", ")));

@@ -2,7 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use kcluster_matrix::cluster::KubeadmPatch;
-use kcluster_matrix::{Arch, Cell, ClusterSpec, KubeVersion, Platform};
+use kcluster_matrix::{Arch, Cell, ClusterOptions, ClusterSpec, KubeVersion, Platform};
 
 use super::keys::Settings;
 use crate::error::Told;
@@ -71,6 +71,15 @@ impl Settings {
                 .map(with_content)
                 .collect::<Result<_, _>>()?,
             retain: self.retain,
+            options: ClusterOptions {
+                control_planes: self.control_planes,
+                ip_family: self.ip_family,
+                pod_subnet6: self.pod_subnet_v6,
+                service_subnet6: self.service_subnet_v6,
+                audit: self.audit,
+                swap: self.swap,
+                per_node: self.per_node.0.clone(),
+            },
         })
     }
 }

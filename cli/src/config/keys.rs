@@ -4,11 +4,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroUsize;
 
 use camino::Utf8PathBuf;
-use ipnet::Ipv4Net;
-use kcluster_matrix::{Arch, ClusterName, Cni, Egress, Emulation, ProxyMode, VersionRequest};
+use ipnet::{Ipv4Net, Ipv6Net};
+use kcluster_matrix::{
+    Arch, Audit, ClusterName, ClusterOptions, Cni, Egress, Emulation, IpFamily, ProxyMode, Swap,
+    VersionRequest,
+};
 
 use super::host::Host;
 use super::patches::Patches;
+use super::per_node::PerNode;
 use super::table::{Group, Key, Origin, Source, settings};
 use super::timeout::Timeout;
 use super::value::{self, Value, known};
@@ -58,6 +62,16 @@ settings! {
     /// Workers beside the control plane; 0 leaves one untainted node.
     Cluster nodes: u8 = |_| 1, example "3";
 
+    /// Control planes; several stand behind a load balancer of their own.
+    Cluster control_planes: u8 = |_| 1, example "3";
+
+    /// Settings of single nodes: labels, taints, mounts, ports, cpus and memory.
+    ///
+    /// By `all`, a role (`control-plane`, `worker`) or the part of a node's name after the cluster's:
+    /// `per-node.worker-1 = { labels = { disk = "ssd" }, taints = ["a=b:NoSchedule"],
+    /// mounts = ["/srv/data:/data:ro"], ports = ["8080:30080"], cpus = "1.5", memory = "2GiB" }`.
+    Cluster per_node: PerNode = |_| PerNode::default(), example "worker-1={cpus='1.5'}";
+
     /// Network plugin: bridge, ptp or none.
     Cluster cni: Cni = |_| Cni::Bridge, example "ptp";
 
@@ -69,6 +83,15 @@ settings! {
 
     /// Where Services get their addresses.
     Cluster service_subnet: Ipv4Net = |_| known("10.96.0.0/16"), example "10.60.0.0/16";
+
+    /// Addresses of nodes, pods and Services: ipv4, ipv6 or dual.
+    Cluster ip_family: IpFamily = |_| IpFamily::Ipv4, example "dual";
+
+    /// Where pods get their addresses of IPv6; each node takes a /64 of it.
+    Cluster pod_subnet_v6: Ipv6Net = |_| ClusterOptions::default().pod_subnet6, example "fd00:50::/56";
+
+    /// Where Services get their addresses of IPv6.
+    Cluster service_subnet_v6: Ipv6Net = |_| ClusterOptions::default().service_subnet6, example "fd00:60::/112";
 
     /// Address of the engine's host that the API server is published on.
     Cluster api_address: IpAddr = |_| IpAddr::V4(Ipv4Addr::LOCALHOST), example "127.0.0.2";
@@ -84,6 +107,14 @@ settings! {
 
     /// The API server's runtime configuration, such as api/all=true.
     Cluster runtime_config: Table<String> = |_| Table::default(), example "api/all=true";
+
+    /// What the API server writes down of each request: none, metadata, request or requestresponse.
+    ///
+    /// In each control plane's `/var/log/kcluster/audit`; `cargo kcluster logs` takes it along.
+    Cluster audit: Audit = |_| Audit::None, example "metadata";
+
+    /// Whether pods may use the machine's swap: none or limited.
+    Cluster swap: Swap = |_| Swap::None, example "limited";
 
     /// Patches handed through to kubeadm, as TARGET:TYPE=PATCH or TARGET:TYPE=@FILE.
     ///

@@ -14,6 +14,7 @@ mod keys;
 mod load;
 mod metadata;
 mod patches;
+mod per_node;
 mod show;
 mod table;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use host::Host;
 pub use keys::{KEYS, Layer, Settings};
 pub use load::load;
 pub use patches::Patches;
+pub use per_node::PerNode;
 pub use show::{as_json, as_toml, as_variables, template, variable_of_state_dir};
 pub use table::{Group, Key, Origin};
 pub use timeout::Timeout;

@@ -142,6 +142,10 @@ text_values! {
     kcluster_matrix::Cni, "CNI", "a network plugin in quotes";
     kcluster_matrix::Egress, "open|closed", "\"open\" or \"closed\"";
     kcluster_matrix::ProxyMode, "MODE", "\"nftables\" or \"iptables\"";
+    kcluster_matrix::IpFamily, "FAMILY", "\"ipv4\", \"ipv6\" or \"dual\"";
+    kcluster_matrix::Audit, "LEVEL", "an audit level in quotes";
+    kcluster_matrix::Swap, "none|limited", "\"none\" or \"limited\"";
+    ipnet::Ipv6Net, "CIDR", "a subnet in quotes, such as \"fd00::/64\"";
     ipnet::Ipv4Net, "CIDR", "a subnet in quotes, such as \"10.0.0.0/16\"";
     std::net::IpAddr, "ADDRESS", "an address in quotes";
     super::timeout::Timeout, "DURATION", "a duration in quotes, such as \"90s\" or \"1h 30m\"";

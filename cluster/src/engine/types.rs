@@ -1,9 +1,10 @@
 //! Plain values that go into and come out of an engine.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use kcluster_matrix::Arch;
+use kcluster_matrix::node_settings::{Cpus, HostMount, Memory, PortMapping};
 
 use super::{ApiReach, Endpoint, Labels};
 
@@ -62,6 +63,8 @@ pub struct NetworkSpec {
     pub name: String,
     /// Its addresses.
     pub subnet: Ipv4Net,
+    /// Its addresses of the sixth version, if it has any.
+    pub subnet6: Option<Ipv6Net>,
     /// Whether the engine may translate and forward what leaves it.
     pub masquerade: bool,
     /// Its labels.
@@ -108,10 +111,20 @@ pub struct NodeSpec {
     pub network: String,
     /// Address on it.
     pub address: Ipv4Addr,
+    /// Its second address.
+    pub address6: Option<Ipv6Addr>,
     /// Volume to mount at `/var`.
     pub var_volume: String,
     /// API server publication: host address and port (0: the engine chooses) for container port 6443.
     pub publish_api: Option<(IpAddr, u16)>,
+    /// What it sees of the engine's host.
+    pub mounts: Vec<HostMount>,
+    /// Other ports of the engine's host that lead to it.
+    pub ports: Vec<PortMapping>,
+    /// Processors it may use.
+    pub cpus: Option<Cpus>,
+    /// Memory it may use.
+    pub memory: Option<Memory>,
     /// What it may do.
     pub privilege: Privilege,
     /// Its labels.

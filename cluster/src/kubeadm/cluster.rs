@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use kcluster_matrix::ClusterSpec;
 use serde_json::{Value, json};
 
-use super::{Inputs, arguments};
+use super::{Inputs, arguments, audit, joined};
 
 /// `ClusterConfiguration`.
 pub(super) fn configuration(inputs: &Inputs<'_>) -> Value {
     let spec = inputs.spec;
-    json!({
+    let mut document = json!({
         "apiVersion": "kubeadm.k8s.io/v1beta4",
         "kind": "ClusterConfiguration",
         "clusterName": spec.name,
@@ -18,8 +18,8 @@ pub(super) fn configuration(inputs: &Inputs<'_>) -> Value {
         // Cheaper than RSA to make, and each node makes some.
         "encryptionAlgorithm": "ECDSA-P256",
         "networking": {
-            "podSubnet": spec.pod_subnet,
-            "serviceSubnet": spec.service_subnet,
+            "podSubnet": joined(&spec.pod_subnets()),
+            "serviceSubnet": joined(&spec.service_subnets()),
             "dnsDomain": "cluster.local",
         },
         "apiServer": {
@@ -33,7 +33,14 @@ pub(super) fn configuration(inputs: &Inputs<'_>) -> Value {
             // A test cluster outlives no power cut.
             "extraArgs": arguments([("unsafe-no-fsync", "true".to_owned())]),
         } },
-    })
+    });
+    if inputs.endpoint.name != inputs.control_plane.name {
+        document["controlPlaneEndpoint"] = json!(inputs.authority().to_string());
+    }
+    if let Some(volumes) = audit::volumes(spec) {
+        document["apiServer"]["extraVolumes"] = volumes;
+    }
+    document
 }
 
 /// Names that clients outside of the cluster may use.
@@ -59,14 +66,16 @@ fn api_server(spec: &ClusterSpec) -> Value {
     arguments(
         gates(&spec.feature_gates)
             .into_iter()
-            .chain((!runtime.is_empty()).then_some(("runtime-config", runtime))),
+            .chain((!runtime.is_empty()).then_some(("runtime-config", runtime)))
+            .chain(audit::arguments(spec)),
     )
 }
 
 fn controller_manager(spec: &ClusterSpec) -> Value {
     // Its forty controllers each ask for an account and a token of their own when they
     // start; at the default of 20 requests a second that alone takes four seconds.
-    let mut pairs = vec![LEADER, ("kube-api-qps", "500"), ("kube-api-burst", "1000")];
+    let mut pairs = vec![("kube-api-qps", "500"), ("kube-api-burst", "1000")];
+    pairs.extend(leader(spec));
     // We know each node's pod subnet before it starts, and its CNI configuration
     // names it; the controller's own choice would be another.
     if spec.cell.cni.wants_routes() {
@@ -82,7 +91,8 @@ fn controller_manager(spec: &ClusterSpec) -> Value {
 
 fn scheduler(spec: &ClusterSpec) -> Value {
     arguments(
-        [(LEADER.0, LEADER.1.to_owned())]
+        leader(spec)
+            .map(|(name, value)| (name, value.to_owned()))
             .into_iter()
             .chain(gates(&spec.feature_gates)),
     )
@@ -90,7 +100,9 @@ fn scheduler(spec: &ClusterSpec) -> Value {
 
 /// With one control plane there is nobody to elect, and an attempt that comes
 /// before the API server's own roles are there costs seconds.
-const LEADER: (&str, &str) = ("leader-elect", "false");
+fn leader(spec: &ClusterSpec) -> Option<(&'static str, &'static str)> {
+    (spec.options.control_planes == 1).then_some(("leader-elect", "false"))
+}
 
 fn gates(gates: &BTreeMap<String, bool>) -> Option<(&'static str, String)> {
     let list = gates

@@ -1,7 +1,9 @@
 //! The configuration of the two components that run on every node.
 
-use kcluster_matrix::{ClusterSpec, ProxyMode};
+use kcluster_matrix::{ClusterSpec, ProxyMode, Swap};
 use serde_json::{Value, json};
+
+use super::joined;
 
 /// `KubeletConfiguration`. All fields exist in every version from 1.33.
 pub(super) fn kubelet(spec: &ClusterSpec) -> Value {
@@ -29,6 +31,10 @@ pub(super) fn kubelet(spec: &ClusterSpec) -> Value {
         "serializeImagePulls": false,
         "resolvConf": "/etc/resolv.conf",
         "featureGates": spec.feature_gates,
+        "memorySwap": { "swapBehavior": match spec.options.swap {
+            Swap::None => "NoSwap",
+            Swap::Limited => "LimitedSwap",
+        } },
     })
 }
 
@@ -38,7 +44,7 @@ pub(super) fn proxy(spec: &ClusterSpec) -> Value {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "mode": spec.proxy_mode,
-        "clusterCIDR": spec.pod_subnet,
+        "clusterCIDR": joined(&spec.pod_subnets()),
         "conntrack": {
             // A setting of the whole machine, which a node must leave alone.
             "maxPerCore": 0,

@@ -2,6 +2,7 @@
 //!
 //! kubeadm reads JSON where it reads YAML, so no YAML is written here.
 
+mod audit;
 mod cluster;
 mod components;
 mod node;
@@ -9,15 +10,21 @@ mod patches;
 #[cfg(test)]
 mod tests;
 
-use kcluster_matrix::{ClusterSpec, NodePlan};
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use kcluster_matrix::{ClusterSpec, NodePlan, Role};
 use serde_json::Value;
 
+use crate::archive::File;
+use crate::steps::Machine;
 use crate::timeouts::Timeouts;
 use crate::token::BootstrapToken;
 
+pub(crate) use audit::policy as audit_policy;
 pub(crate) use cluster::names;
 pub use patches::PatchError;
-pub(crate) use patches::{check as check_patches, files as patch_files};
+pub(crate) use patches::check as check_patches;
 
 /// Where a node finds its documents.
 pub(crate) const CONFIG: &str = "/kcluster/kubeadm.json";
@@ -39,14 +46,18 @@ pub(crate) const API_PORT: u16 = 6443;
 pub(crate) struct Inputs<'a> {
     /// The cluster.
     pub(crate) spec: &'a ClusterSpec,
-    /// The node that runs the API server.
+    /// The node that is initialised.
     pub(crate) control_plane: &'a NodePlan,
+    /// Where the API is found.
+    pub(crate) endpoint: &'a NodePlan,
     /// The name or address that clients know the engine's host by, if they need one.
     pub(crate) host: Option<&'a str>,
     /// What workers join with.
     pub(crate) token: &'a BootstrapToken,
     /// How long kubeadm waits.
     pub(crate) timeouts: Timeouts,
+    /// What a node would have without limits.
+    pub(crate) machine: Machine,
 }
 
 impl Inputs<'_> {
@@ -60,14 +71,39 @@ impl Inputs<'_> {
         ])
     }
 
-    /// The document of `worker`'s `kubeadm join`.
-    pub(crate) fn join(&self, worker: &NodePlan) -> String {
-        document_list(&[node::join(self, worker)])
+    /// The document of `node`'s `kubeadm join`.
+    pub(crate) fn join(&self, node: &NodePlan) -> String {
+        document_list(&[node::join(self, node)])
+    }
+
+    /// The patches for `node`.
+    pub(crate) fn patches(&self, node: &NodePlan) -> Vec<File> {
+        let api = match node.role {
+            Role::ControlPlane => self.address(node),
+            _ => self.address(self.endpoint),
+        };
+        let mut files = patches::files(
+            api,
+            self.address(self.endpoint),
+            self.spec.cell.emulation,
+            &self.spec.patches,
+        );
+        files.extend(patches::reserved(self.machine, &node.settings));
+        files
+    }
+
+    fn address(&self, node: &NodePlan) -> IpAddr {
+        node.main_address(self.spec.options.ip_family)
+    }
+
+    /// Host and port of the API, as a URL has them.
+    fn authority(&self) -> SocketAddr {
+        SocketAddr::new(self.address(self.endpoint), API_PORT)
     }
 
     /// A kubeconfig without credentials: where the API server is and whom to trust.
     pub(crate) fn discovery(&self) -> String {
-        document_list(&[node::discovery(self.control_plane)])
+        document_list(&[node::discovery(self)])
     }
 }
 
@@ -78,6 +114,12 @@ fn document_list(documents: &[Value]) -> String {
         .map(|document| format!("{document:#}\n"))
         .collect::<Vec<_>>()
         .join("---\n")
+}
+
+/// Subnets as Kubernetes' flags take them.
+fn joined(subnets: &[IpNet]) -> String {
+    let subnets: Vec<String> = subnets.iter().map(ToString::to_string).collect();
+    subnets.join(",")
 }
 
 /// Arguments in kubeadm's form.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kcluster_matrix::NodePlan;
+use kcluster_matrix::{NodePlan, Role};
 use serde_json::{Value, json};
 
 use super::{API_PORT, CA_CERTIFICATE, DISCOVERY, Inputs, PATCHES, arguments};
@@ -13,11 +13,6 @@ const API_VERSION: &str = "kubeadm.k8s.io/v1beta4";
 /// `InitConfiguration`.
 pub(super) fn init(inputs: &Inputs<'_>) -> Value {
     let node = inputs.control_plane;
-    let mut registration = registration(node);
-    if inputs.spec.workers == 0 {
-        // Its only node has to run everything.
-        registration["taints"] = json!([]);
-    }
     json!({
         "apiVersion": API_VERSION,
         "kind": "InitConfiguration",
@@ -28,51 +23,87 @@ pub(super) fn init(inputs: &Inputs<'_>) -> Value {
             "usages": ["signing", "authentication"],
             "groups": ["system:bootstrappers:kubeadm:default-node-token"],
         }],
-        "localAPIEndpoint": { "advertiseAddress": node.address, "bindPort": API_PORT },
-        "nodeRegistration": registration,
+        "localAPIEndpoint": { "advertiseAddress": inputs.address(node), "bindPort": API_PORT },
+        "nodeRegistration": registration(inputs, node),
         "patches": { "directory": PATCHES },
         "timeouts": timeouts(&inputs.timeouts),
     })
 }
 
 /// `JoinConfiguration`.
-pub(super) fn join(inputs: &Inputs<'_>, worker: &NodePlan) -> Value {
-    json!({
+pub(super) fn join(inputs: &Inputs<'_>, node: &NodePlan) -> Value {
+    let mut document = json!({
         "apiVersion": API_VERSION,
         "kind": "JoinConfiguration",
         "discovery": {
             "file": { "kubeConfigPath": DISCOVERY },
             "tlsBootstrapToken": inputs.token.expose(),
         },
-        "nodeRegistration": registration(worker),
+        "nodeRegistration": registration(inputs, node),
         "patches": { "directory": PATCHES },
         "timeouts": timeouts(&inputs.timeouts),
-    })
+    });
+    if node.role == Role::ControlPlane {
+        // What control planes share is on the node already: no certificates are fetched.
+        document["controlPlane"] = json!({ "localAPIEndpoint": {
+            "advertiseAddress": inputs.address(node),
+            "bindPort": API_PORT,
+        } });
+    }
+    document
 }
 
-/// A kubeconfig that says where the API server of `control_plane` is. kubeadm takes the
-/// nameless cluster; a context would have to name a user too.
-pub(super) fn discovery(control_plane: &NodePlan) -> Value {
+/// A kubeconfig that says where the API is. kubeadm takes the nameless cluster; a context
+/// would have to name a user too.
+pub(super) fn discovery(inputs: &Inputs<'_>) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{
             "name": "",
             "cluster": {
-                "server": format!("https://{}:{API_PORT}", control_plane.address),
+                "server": format!("https://{}", inputs.authority()),
                 "certificate-authority": CA_CERTIFICATE,
             },
         }],
     })
 }
 
-fn registration(node: &NodePlan) -> Value {
-    json!({
+fn registration(inputs: &Inputs<'_>, node: &NodePlan) -> Value {
+    let addresses = node.addresses(inputs.spec.options.ip_family);
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let settings = &node.settings;
+    let mut kubelet = vec![("node-ip", addresses.join(","))];
+    if !settings.labels.is_empty() {
+        let labels = settings.labels.iter();
+        let labels: Vec<String> = labels
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        kubelet.push(("node-labels", labels.join(",")));
+    }
+    let mut registration = json!({
         "name": node.name,
         "criSocket": "unix:///run/containerd/containerd.sock",
         "imagePullPolicy": "IfNotPresent",
-        "kubeletExtraArgs": arguments([("node-ip", node.address.to_string())]),
-    })
+        "kubeletExtraArgs": arguments(kubelet),
+    });
+    let mut taints: Vec<Value> = settings
+        .taints
+        .iter()
+        .map(|taint| json!({ "key": taint.key, "value": taint.value, "effect": taint.effect }))
+        .collect();
+    let control = node.role == Role::ControlPlane;
+    // Without workers, control planes have to run everything.
+    let kept = control && inputs.spec.workers > 0;
+    if kept && !taints.is_empty() {
+        // A list replaces kubeadm's own.
+        let own = "node-role.kubernetes.io/control-plane";
+        taints.push(json!({ "key": own, "effect": "NoSchedule" }));
+    }
+    if !taints.is_empty() || (control && !kept) {
+        registration["taints"] = json!(taints);
+    }
+    registration
 }
 
 fn timeouts(timeouts: &Timeouts) -> Value {

@@ -1,15 +1,17 @@
 //! kubeadm patches: ours, which make a boot quick, then the user's.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use kcluster_matrix::Emulation;
 use kcluster_matrix::cluster::KubeadmPatch;
+use kcluster_matrix::node_settings::{Cpus, Memory};
 use kcluster_matrix::platform::EMULATED_GO;
 use kcluster_matrix::suggest::UnknownValue;
+use kcluster_matrix::{Emulation, NodeSettings};
 use serde_json::{Value, json};
 
 use super::{API_PORT, PATCHES};
 use crate::archive::File;
+use crate::steps::Machine;
 
 const STATIC_PODS: [&str; 4] = [
     "etcd",
@@ -44,17 +46,19 @@ pub(crate) fn check(patches: &[KubeadmPatch]) -> Result<(), PatchError> {
     Ok(())
 }
 
-/// The patches as files. kubeadm applies those of one target in the order of their
+/// The patches as files, for a node whose API server is at `own`, in a cluster whose API is
+/// at `endpoint`. kubeadm applies those of one target in the order of their
 /// names, so ours come first and the user's have the last word.
-pub(crate) fn files(
-    control_plane: Ipv4Addr,
+pub(super) fn files(
+    own: IpAddr,
+    endpoint: IpAddr,
     emulation: Emulation,
     patches: &[KubeadmPatch],
 ) -> Vec<File> {
     let ours = STATIC_PODS
         .iter()
-        .map(|target| (*target, static_pod(target, control_plane, emulation)))
-        .chain([("corednsdeployment", coredns(control_plane, emulation))])
+        .map(|target| (*target, static_pod(target, own, emulation)))
+        .chain([("corednsdeployment", coredns(endpoint, emulation))])
         .map(|(target, patch)| {
             let path = format!("{PATCHES}/{target}0-kcluster+strategic.json");
             File::public(path, patch.to_string())
@@ -68,6 +72,23 @@ pub(crate) fn files(
     ours.chain(theirs).collect()
 }
 
+/// A kubelet sees the whole machine, whatever its container may use; what it may not is
+/// reserved, so that the scheduler counts with the rest.
+pub(super) fn reserved(machine: Machine, settings: &NodeSettings) -> Option<File> {
+    let mut reserved = serde_json::Map::new();
+    if let Some(Cpus(most)) = settings.cpus {
+        let rest = (machine.cpus * 1000).saturating_sub(most.into());
+        reserved.insert("cpu".to_owned(), format!("{rest}m").into());
+    }
+    if let Some(Memory(most)) = settings.memory {
+        let rest = machine.memory.saturating_sub(most);
+        reserved.insert("memory".to_owned(), rest.to_string().into());
+    }
+    let path = format!("{PATCHES}/kubeletconfiguration0-kcluster+merge.json");
+    let patch = json!({ "systemReserved": reserved });
+    (!reserved.is_empty()).then(|| File::public(path, patch.to_string()))
+}
+
 /// kubeadm lets a static pod be Ready ten seconds after its start at the earliest,
 /// because its startup probe first looks then. It can look each second from the start.
 ///
@@ -75,13 +96,13 @@ pub(crate) fn files(
 /// and more. The API server refuses objects until it has made its own priority classes, so
 /// what started before that would stay unseen for that minute. Hence a component counts as
 /// started once the API server is ready: that change comes when its object can be made.
-fn static_pod(name: &str, control_plane: Ipv4Addr, emulation: Emulation) -> Value {
+fn static_pod(name: &str, own: IpAddr, emulation: Emulation) -> Value {
     json!({ "spec": { "containers": [{
         "name": name,
         "env": emulated_go(emulation),
         "startupProbe": {
             "httpGet": {
-                "host": control_plane.to_string(),
+                "host": own.to_string(),
                 "path": "/readyz",
                 "port": API_PORT,
                 "scheme": "HTTPS",
@@ -96,10 +117,10 @@ fn static_pod(name: &str, control_plane: Ipv4Addr, emulation: Emulation) -> Valu
 /// CoreDNS looks for Ready each second instead of every ten, and reaches the API server
 /// by its own address: kube-proxy's rules come at about the same time as CoreDNS does,
 /// and each attempt that is too early doubles the wait for the next.
-fn coredns(control_plane: Ipv4Addr, emulation: Emulation) -> Value {
+fn coredns(endpoint: IpAddr, emulation: Emulation) -> Value {
     let mut env = emulated_go(emulation);
     env.extend([
-        json!({ "name": "KUBERNETES_SERVICE_HOST", "value": control_plane.to_string() }),
+        json!({ "name": "KUBERNETES_SERVICE_HOST", "value": endpoint.to_string() }),
         json!({ "name": "KUBERNETES_SERVICE_PORT", "value": API_PORT.to_string() }),
     ]);
     json!({ "spec": { "template": { "spec": { "containers": [{
@@ -133,7 +154,8 @@ mod tests {
     #[test]
     fn users_patches_come_last_and_in_order() {
         let patches = [patch("etcd", "merge"), patch("etcd", "json")];
-        let mut paths: Vec<String> = files(Ipv4Addr::LOCALHOST, Emulation::Native, &patches)
+        let here = IpAddr::from([127, 0, 0, 1]);
+        let mut paths: Vec<String> = files(here, here, Emulation::Native, &patches)
             .into_iter()
             .map(|file| file.path)
             .filter(|path| path.contains("/etcd"))
@@ -148,6 +170,26 @@ mod tests {
                 "/kcluster/patches/etcd1-user-000+merge.yaml",
                 "/kcluster/patches/etcd1-user-001+json.yaml",
             ]
+        );
+    }
+
+    #[test]
+    fn what_a_node_may_not_use_is_reserved() {
+        let machine = Machine {
+            cpus: 4,
+            memory: 8 << 30,
+        };
+        assert!(reserved(machine, &NodeSettings::default()).is_none());
+        let settings = NodeSettings {
+            cpus: Some(Cpus(1500)),
+            memory: Some(Memory(16 << 30)),
+            ..NodeSettings::default()
+        };
+        let file = reserved(machine, &settings).unwrap();
+        let patch: Value = serde_json::from_slice(&file.content).unwrap();
+        assert_eq!(
+            patch["systemReserved"],
+            json!({ "cpu": "2500m", "memory": "0" })
         );
     }
 

@@ -13,9 +13,17 @@ fn inputs_of(spec: &ClusterSpec, f: impl FnOnce(&Inputs<'_>)) {
     f(&Inputs {
         spec,
         control_plane: &nodes[0],
+        endpoint: nodes
+            .iter()
+            .find(|node| !node.is_member())
+            .unwrap_or(&nodes[0]),
         host: Some("build.example"),
         token: &BootstrapToken::random().unwrap(),
         timeouts: Timeouts::of(spec.cell.emulation),
+        machine: crate::steps::Machine {
+            cpus: 2,
+            memory: 4 << 30,
+        },
     });
 }
 

@@ -11,7 +11,7 @@ use crate::kubeadm;
 use crate::labels;
 use crate::reach;
 use crate::state::{Phase, StateDir, Status};
-use crate::steps::{self, Context, Restore};
+use crate::steps::{self, Context, Machine, Restore};
 use crate::timeouts::Timeouts;
 use crate::up::{Cluster, UpError, cluster, undo};
 
@@ -71,6 +71,7 @@ pub async fn restore(
         sink,
         cancel,
         timeouts: Timeouts::of(spec.cell.emulation),
+        machine: Machine::of(&info),
     };
     let work = Restore {
         subnet: snapshot.subnet,

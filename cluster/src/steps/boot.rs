@@ -24,7 +24,11 @@ pub(crate) async fn boot(context: &Context<'_>, begun: &Status) -> Result<Status
     let plan = Plan {
         subnet,
         nodes: context.spec.nodes(subnet).map_err(|error| fail(&error))?,
-        authority: pki::authority().map_err(|error| fail(&error))?,
+        authority: pki::authority("kubernetes").map_err(|error| fail(&error))?,
+        shared: (context.spec.options.control_planes > 1)
+            .then(pki::shared)
+            .transpose()
+            .map_err(|error| fail(&error))?,
         token: BootstrapToken::random().map_err(|error| fail(&error))?,
     };
     let mut status = Status {

@@ -17,12 +17,14 @@ pub(super) async fn cni(context: &Context<'_>, plan: &Plan) -> Result<(), StepEr
     let nodes: Vec<_> = plan
         .nodes
         .iter()
+        .filter(|node| node.is_member())
         .map(|node| {
+            let subnets = node.pod_subnets(context.spec.options.ip_family);
             json!({
                 "apiVersion": "v1",
                 "kind": "Node",
                 "metadata": { "name": node.name },
-                "spec": { "podCIDR": node.pod_subnet, "podCIDRs": [node.pod_subnet] },
+                "spec": { "podCIDR": subnets.first(), "podCIDRs": subnets },
             })
         })
         .collect();

@@ -7,10 +7,10 @@ use kcluster_matrix::{ClusterSpec, EventKind, NodePlan, Outcome, Sink, Step};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{ApiReach, Engine};
+use crate::engine::{ApiReach, Engine, EngineInfo};
 use crate::error::StepError;
 use crate::kubeadm::Inputs;
-use crate::pki::Authority;
+use crate::pki::{Authority, Shared};
 use crate::state::ClusterDir;
 use crate::timeouts::Timeouts;
 use crate::token::BootstrapToken;
@@ -24,6 +24,23 @@ pub(crate) struct Context<'a> {
     pub(crate) sink: &'a dyn Sink,
     pub(crate) cancel: &'a CancellationToken,
     pub(crate) timeouts: Timeouts,
+    pub(crate) machine: Machine,
+}
+
+/// What the engine's host has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machine {
+    pub(crate) cpus: u64,
+    pub(crate) memory: u64,
+}
+
+impl Machine {
+    pub(crate) fn of(info: &EngineInfo) -> Self {
+        Self {
+            cpus: info.cpus,
+            memory: info.memory,
+        }
+    }
 }
 
 /// What is decided once the network's addresses are known.
@@ -31,18 +48,27 @@ pub(crate) struct Plan {
     pub(crate) subnet: Ipv4Net,
     pub(crate) nodes: Vec<NodePlan>,
     pub(crate) authority: Authority,
+    /// What control planes share beside it, where there are several.
+    pub(crate) shared: Option<Shared>,
     pub(crate) token: BootstrapToken,
 }
 
 impl Plan {
-    /// The node that runs the API server: by contract the first.
+    /// The node that kubeadm initialises: by contract the first.
     pub(crate) fn control_plane(&self) -> &NodePlan {
         &self.nodes[0]
     }
 
-    /// All others.
-    pub(crate) fn workers(&self) -> &[NodePlan] {
-        &self.nodes[1..]
+    /// All others that join.
+    pub(crate) fn joining(&self) -> impl Iterator<Item = &NodePlan> {
+        self.nodes[1..].iter().filter(|node| node.is_member())
+    }
+
+    /// Where the API is found whichever control plane is there: at the load balancer, and
+    /// without one at the only control plane.
+    fn endpoint(&self) -> &NodePlan {
+        let balancer = self.nodes.iter().find(|node| !node.is_member());
+        balancer.unwrap_or(self.control_plane())
     }
 
     /// What kubeadm's documents depend on.
@@ -54,8 +80,10 @@ impl Plan {
             },
             spec: context.spec,
             control_plane: self.control_plane(),
+            endpoint: self.endpoint(),
             token: &self.token,
             timeouts: context.timeouts,
+            machine: context.machine,
         }
     }
 }

@@ -1,7 +1,9 @@
-//! `kubeadm join` on every worker, at the same time, while init still ends.
+//! `kubeadm join` on every other node, at the same time, while init still ends.
+//!
+//! etcd takes one new member at a time; kubeadm asks again until it is taken.
 
 use futures_util::future::try_join_all;
-use kcluster_matrix::Step;
+use kcluster_matrix::{NodePlan, Step};
 use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, Plan};
@@ -9,13 +11,13 @@ use crate::engine::ExecSpec;
 use crate::error::StepError;
 use crate::kubeadm;
 
-/// Joins all workers once `joinable` is set.
+/// Joins all of them once `joinable` is set.
 pub(super) async fn join(
     context: &Context<'_>,
     plan: &Plan,
     joinable: &CancellationToken,
 ) -> Result<(), StepError> {
-    let workers = plan.workers();
+    let workers: Vec<&NodePlan> = plan.joining().collect();
     try_join_all(workers.iter().map(|worker| {
         context.wait_for(
             Step::Join,

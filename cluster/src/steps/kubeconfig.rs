@@ -32,8 +32,7 @@ async fn write(context: &Context<'_>, control_plane: &str) -> Result<String, Ste
         .map_err(|error| fail(&error))?;
     let published = nodes
         .iter()
-        .find(|node| node.name == control_plane)
-        .and_then(|node| node.published_api)
+        .find_map(|node| node.published_api)
         .ok_or_else(|| fail(&"the engine published no port for the API server"))?;
     let spec = ExecSpec::new(["cat", kubeadm::ADMIN]);
     let admin = context

@@ -17,12 +17,14 @@ mod readiness;
 mod ready;
 mod renew;
 mod restore;
+mod start_again;
 mod watch;
 
 pub(crate) use boot::boot;
-pub(crate) use context::{Context, Plan, Span};
+pub(crate) use context::{Context, Machine, Plan, Span};
 pub(crate) use kubeconfig::kubeconfig;
 pub(crate) use nodes::var_volume;
 pub(crate) use readiness::marks;
 pub(crate) use ready::ready_again;
 pub(crate) use restore::{Restore, restore};
+pub(crate) use start_again::start_again;

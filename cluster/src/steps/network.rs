@@ -1,6 +1,7 @@
 //! The cluster's own network, on addresses that nobody else has.
 
 use ipnet::Ipv4Net;
+use kcluster_matrix::cluster::subnet6;
 use kcluster_matrix::{Egress, Step};
 
 use super::context::Context;
@@ -31,6 +32,12 @@ fn network_spec(context: &Context<'_>, subnet: Ipv4Net) -> NetworkSpec {
     NetworkSpec {
         name: network_name(context),
         subnet,
+        subnet6: context
+            .spec
+            .options
+            .ip_family
+            .has_6()
+            .then(|| subnet6(subnet)),
         masquerade: context.spec.egress == Egress::Open,
         labels: labels::for_cluster(context.spec),
     }

@@ -89,10 +89,24 @@ fn spec(context: &Context<'_>, node: &NodePlan, privilege: &Privilege) -> NodeSp
         network: network_name(context),
         address: node.address,
         var_volume: var_volume(&node.name),
-        publish_api: (node.role == Role::ControlPlane)
+        address6: node.address6,
+        mounts: node.settings.mounts.clone(),
+        ports: node.settings.ports.clone(),
+        cpus: node.settings.cpus,
+        memory: node.settings.memory,
+        publish_api: publishes(context, node)
             .then_some((context.spec.api_address, context.spec.api_port)),
         privilege: privilege.clone(),
         labels: own,
+    }
+}
+
+/// Where clients from outside come in.
+fn publishes(context: &Context<'_>, node: &NodePlan) -> bool {
+    match node.role {
+        Role::LoadBalancer => true,
+        Role::ControlPlane => context.spec.options.control_planes == 1,
+        Role::Worker => false,
     }
 }
 

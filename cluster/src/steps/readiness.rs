@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// Static pods of a control plane.
@@ -16,7 +17,7 @@ const CONTROL_PLANE: [&str; 4] = [
 #[derive(Debug)]
 pub(super) struct Readiness {
     wanted: Vec<String>,
-    control_plane: String,
+    control_planes: Vec<String>,
     networked: bool,
     /// Containers and heartbeats of an earlier life: what is told with them is not true now.
     stale: BTreeSet<String>,
@@ -35,10 +36,10 @@ struct Pod {
 
 impl Readiness {
     /// For a cluster of `wanted` nodes; without a network, only what needs none counts.
-    pub(super) fn new(wanted: Vec<String>, control_plane: &str, networked: bool) -> Self {
+    pub(super) fn new(wanted: Vec<String>, control_planes: Vec<String>, networked: bool) -> Self {
         Self {
             wanted,
-            control_plane: control_plane.to_owned(),
+            control_planes,
             networked,
             stale: BTreeSet::new(),
             nodes: BTreeMap::new(),
@@ -114,8 +115,8 @@ impl Readiness {
                 missing.push(format!("node {node} has no kube-proxy"));
             }
         }
-        for component in CONTROL_PLANE {
-            let name = format!("{component}-{}", self.control_plane);
+        let component = |node| CONTROL_PLANE.map(|component| format!("{component}-{node}"));
+        for name in self.control_planes.iter().flat_map(component) {
             if !self.pods.contains_key(&name) {
                 missing.push(format!("there is no pod {name}"));
             }
@@ -149,6 +150,29 @@ pub(crate) fn marks(object: &Value) -> Vec<String> {
             format!("{name} {at}")
         });
     containers.chain(heartbeats).collect()
+}
+
+/// The [`marks`] of an object that are from before `since`.
+pub(super) fn older_marks(object: &Value, since: Timestamp) -> Vec<String> {
+    let earlier = |at: &Value| {
+        let at: Option<Timestamp> = at.as_str().and_then(|at| at.parse().ok());
+        // Kubernetes tells whole seconds.
+        at.is_none_or(|at| at.as_second() < since.as_second())
+    };
+    let mut object = object.clone();
+    let mut keep = |key: &str, old: &dyn Fn(&Value) -> bool| {
+        if let Some(list) = object["status"][key].as_array_mut() {
+            list.retain(old);
+        }
+    };
+    keep("containerStatuses", &|container| {
+        let state = &container["state"];
+        earlier(&state["running"]["startedAt"]) && earlier(&state["terminated"]["startedAt"])
+    });
+    keep("conditions", &|condition| {
+        earlier(&condition["lastHeartbeatTime"])
+    });
+    marks(&object)
 }
 
 fn condition(object: &Value, kind: &str) -> bool {
@@ -190,7 +214,7 @@ mod tests {
     fn readiness(networked: bool) -> Readiness {
         Readiness::new(
             vec!["a-control-plane".into(), "a-worker-1".into()],
-            "a-control-plane",
+            vec!["a-control-plane".into()],
             networked,
         )
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::{Either, select, try_join};
-use kcluster_matrix::{NodePlan, Step};
+use kcluster_matrix::{NodePlan, Role, Step};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -33,8 +33,12 @@ pub(crate) async fn ready_again(
 
 fn readiness(context: &Context<'_>, nodes: &[NodePlan]) -> Readiness {
     let networked = context.spec.cell.cni.wants_routes();
-    let names = nodes.iter().map(|node| node.name.clone()).collect();
-    Readiness::new(names, &nodes[0].name, networked)
+    let names = |wanted: &dyn Fn(&NodePlan) -> bool| {
+        let wanted = nodes.iter().filter(|node| wanted(node));
+        wanted.map(|node| node.name.clone()).collect()
+    };
+    let control_planes = names(&|node| node.role == Role::ControlPlane);
+    Readiness::new(names(&NodePlan::is_member), control_planes, networked)
 }
 
 /// Waits; the nodes of `plan` are new, and still lack their subnets.

@@ -31,23 +31,17 @@ pub(crate) fn pod(kind: &str, name: &str, app: &str, node: &str, waits: Option<&
 
 /// All pods of a cluster of `nodes`, Ready.
 pub(crate) fn pods(nodes: &[&str]) -> Vec<String> {
-    let mut all: Vec<String> = [
+    const COMPONENTS: [&str; 4] = [
         "etcd",
         "kube-apiserver",
         "kube-controller-manager",
         "kube-scheduler",
-    ]
-    .iter()
-    .map(|component| {
-        pod(
-            "ADDED",
-            &format!("{component}-{}", nodes[0]),
-            "",
-            nodes[0],
-            None,
-        )
-    })
-    .collect();
+    ];
+    let of = |node: &str| {
+        COMPONENTS.map(|component| pod("ADDED", &format!("{component}-{node}"), "", node, None))
+    };
+    let control_planes = nodes.iter().filter(|node| node.contains("control-plane"));
+    let mut all: Vec<String> = control_planes.flat_map(|node| of(node)).collect();
     for node in nodes {
         all.push(pod(
             "ADDED",

@@ -4,7 +4,7 @@ use kcluster_matrix::{EventKind, Step, exit};
 use serde_json::Value;
 
 use super::stage::{Stage, spec};
-use crate::engine::EngineError;
+use crate::engine::{Engine, EngineError};
 use crate::state::Phase;
 
 #[tokio::test]
@@ -129,9 +129,56 @@ async fn a_cluster_that_lost_a_node_is_made_anew() {
     let spec = spec("a", 1);
     let stage = Stage::new(&spec);
     stage.up(&spec).await.unwrap();
-    stage.engine.kill_node("a-worker-1");
+    stage.engine.remove_node("a-worker-1").await.unwrap();
     assert!(!stage.up(&spec).await.unwrap().existed);
-    let note = "removing what is left of cluster `a`: node a-worker-1 is exited";
+    let note = "removing what is left of cluster `a`: node a-worker-1 is gone";
+    assert_eq!(stage.events.notes(), [note]);
+}
+
+#[tokio::test]
+async fn nodes_that_were_stopped_are_started_again_in_order() {
+    let spec = spec("a", 2);
+    let stage = Stage::new(&spec);
+    stage.up(&spec).await.unwrap();
+    let left = stage.engine.leftovers();
+    for node in ["a-control-plane", "a-worker-1", "a-worker-2"] {
+        stage.engine.kill_node(node);
+    }
+    let before = stage.engine.calls().len();
+    let again = stage.up(&spec).await.unwrap();
+    assert!(again.existed);
+    let new = stage.engine.calls()[before..].to_vec();
+    let place = |start: &str| new.iter().position(|call| call.starts_with(start)).unwrap();
+    let api = place("exec a-control-plane kcluster-node wait apiserver");
+    assert!(place("start_node a-control-plane") < api);
+    assert!(api < place("start_node a-worker-1") && api < place("start_node a-worker-2"));
+    let changed = |call: &&String| call.starts_with("create") || call.starts_with("remove");
+    assert_eq!(new.iter().filter(changed).count(), 0, "{new:#?}");
+    assert_eq!(stage.engine.leftovers(), left);
+
+    // One alone too, and what does not start is kept.
+    stage.engine.kill_node("a-worker-2");
+    let broken = EngineError::Failed {
+        operation: "start node `a-worker-2`".into(),
+        reason: "no more".into(),
+    };
+    stage.engine.fail_on("start_node a-worker-2", broken);
+    let error = stage.up(&spec).await.unwrap_err();
+    assert_eq!(error.exit_code(), exit::CLUSTER_FAILED);
+    assert!(error.to_string().contains("the nodes are kept"), "{error}");
+    assert_eq!(stage.engine.leftovers(), left);
+    assert!(stage.up(&spec).await.unwrap().existed);
+}
+
+#[tokio::test]
+async fn stopped_nodes_without_their_network_are_made_anew() {
+    let spec = spec("a", 0);
+    let stage = Stage::new(&spec);
+    stage.up(&spec).await.unwrap();
+    stage.engine.kill_node("a-control-plane");
+    stage.engine.remove_network("kcluster-a").await.unwrap();
+    assert!(!stage.up(&spec).await.unwrap().existed);
+    let note = "removing what is left of cluster `a`: its network is gone";
     assert_eq!(stage.events.notes(), [note]);
 }
 
@@ -159,4 +206,66 @@ async fn a_subnet_that_is_taken_meanwhile_is_passed_over() {
     stage.engine.fail_on("create_network", taken);
     let cluster = stage.up(&spec).await.unwrap();
     assert_eq!(cluster.nodes[0].address.to_string(), "10.89.1.10");
+}
+
+#[tokio::test]
+async fn several_control_planes_share_keys_behind_a_load_balancer() {
+    let mut spec = spec("a", 1);
+    spec.options.control_planes = 3;
+    spec.options.ip_family = kcluster_matrix::IpFamily::Dual;
+    let stage = Stage::new(&spec);
+    let cluster = stage.up(&spec).await.unwrap();
+    assert_eq!(cluster.nodes.len(), 5);
+    let file = |node: &str, path: &str| {
+        let content = stage.engine.file(node, path);
+        String::from_utf8(content.unwrap_or_else(|| panic!("{node} has no {path}"))).unwrap()
+    };
+    for key in ["sa.key", "etcd/ca.key", "front-proxy-ca.key", "ca.key"] {
+        let path = format!("/etc/kubernetes/pki/{key}");
+        let first = file("a-control-plane", &path);
+        assert_eq!(first, file("a-control-plane-3", &path));
+        assert!(stage.engine.file("a-worker-1", &path).is_none());
+        assert!(stage.engine.file("a-load-balancer", &path).is_none());
+    }
+    let init = file("a-control-plane", "/kcluster/kubeadm.json");
+    assert!(
+        init.contains(r#""controlPlaneEndpoint": "10.89.0.14:6443""#),
+        "{init}"
+    );
+    assert!(
+        init.contains(r#""podSubnet": "10.244.0.0/16,fd00:10:244::/56""#),
+        "{init}"
+    );
+    assert!(!init.contains("leader-elect"), "{init}");
+    let join = file("a-control-plane-2", "/kcluster/kubeadm.json");
+    assert!(
+        join.contains(r#""advertiseAddress": "10.89.0.11""#),
+        "{join}"
+    );
+    let discovery = file("a-worker-1", "/kcluster/discovery.conf");
+    assert!(discovery.contains("https://10.89.0.14:6443"), "{discovery}");
+    let balancer: Value =
+        serde_json::from_str(&file("a-load-balancer", "/kcluster/node.json")).unwrap();
+    assert_eq!(balancer["role"], "load-balancer");
+    assert_eq!(balancer["backends"][2], "10.89.0.12:6443");
+    assert_eq!(balancer["address6"], "fd89:6b63:a59::e");
+    let calls = stage.engine.calls();
+    let joins = |node: &str| {
+        calls.contains(&format!(
+            "exec {node} kubeadm join --config /kcluster/kubeadm.json --skip-phases=preflight"
+        ))
+    };
+    assert!(joins("a-control-plane-2") && joins("a-control-plane-3") && joins("a-worker-1"));
+    assert!(!joins("a-load-balancer"));
+
+    // One that is lost is started again, the others go on.
+    stage.engine.kill_node("a-control-plane-2");
+    let before = stage.engine.calls().len();
+    assert!(stage.up(&spec).await.unwrap().existed);
+    let starts: Vec<String> = stage.engine.calls()[before..]
+        .iter()
+        .filter(|call| call.starts_with("start_node"))
+        .cloned()
+        .collect();
+    assert_eq!(starts, ["start_node a-control-plane-2"]);
 }

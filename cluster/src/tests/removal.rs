@@ -1,5 +1,7 @@
 //! `down`, `clean`, `list`, logs and loading.
 
+use kcluster_matrix::Arch;
+
 use super::stage::{IMAGE, Stage, fails, output, spec};
 use crate::engine::recording::Recorder;
 use crate::engine::{Engine, EngineError, Labels, NetworkSpec};
@@ -58,6 +60,7 @@ async fn clean_leaves_strangers_alone() {
     let network = NetworkSpec {
         name: "theirs".into(),
         subnet: "10.89.0.0/24".parse().unwrap(),
+        subnet6: None,
         masquerade: true,
         labels: Labels::new(),
     };
@@ -132,26 +135,36 @@ async fn images_get_into_every_node_or_the_node_is_named() {
     let spec = spec("a", 1);
     let stage = Stage::new(&spec);
     stage.up(&spec).await.unwrap();
-    load_images(&stage.engine, &spec.name, &[IMAGE.to_owned()])
+    load_images(&stage.engine, &spec.name, Arch::Amd64, &[IMAGE.to_owned()])
         .await
         .unwrap();
     for node in ["a-control-plane", "a-worker-1"] {
         stage.position(&format!("copy_in {node} kcluster/load/"));
         stage.position(&format!("exec {node} sh -c ctr -n k8s.io images import"));
     }
-    let absent = load_images(&stage.engine, &spec.name, &["nope:1".to_owned()])
-        .await
-        .unwrap_err();
+    let absent = load_images(
+        &stage.engine,
+        &spec.name,
+        Arch::Amd64,
+        &["nope:1".to_owned()],
+    )
+    .await
+    .unwrap_err();
     assert!(absent.to_string().contains("nope:1"), "{absent}");
-    let absent = load_archive(&stage.engine, &spec.name, "/nonexistent.tar".as_ref())
-        .await
-        .unwrap_err();
+    let absent = load_archive(
+        &stage.engine,
+        &spec.name,
+        Arch::Amd64,
+        "/nonexistent.tar".as_ref(),
+    )
+    .await
+    .unwrap_err();
     assert!(absent.to_string().contains("/nonexistent.tar"), "{absent}");
     stage.engine.script(|node, spec| {
         (node == "a-worker-1" && spec.argv.get(2)?.starts_with("ctr"))
             .then(|| crate::engine::recording::Answer::Output(fails("", "ctr: bad archive\n")))
     });
-    let error = load_images(&stage.engine, &spec.name, &[IMAGE.to_owned()])
+    let error = load_images(&stage.engine, &spec.name, Arch::Amd64, &[IMAGE.to_owned()])
         .await
         .unwrap_err();
     let text = error.to_string();

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, PoisonError};
 
 use kcluster_matrix::{
-    Arch, Cell, ClusterSpec, Cni, Egress, Emulation, EventKind, Outcome, ProxyMode, Sink, Step,
+    Arch, Cell, ClusterOptions, ClusterSpec, Cni, Egress, Emulation, EventKind, NodePlan, Outcome,
+    ProxyMode, Sink, Step,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +40,7 @@ pub(crate) fn spec(name: &str, workers: u8) -> ClusterSpec {
         runtime_config: BTreeMap::new(),
         patches: Vec::new(),
         retain: false,
+        options: ClusterOptions::default(),
     }
 }
 
@@ -111,7 +113,11 @@ impl Stage {
         let root = tempfile::tempdir().unwrap();
         let engine = Recorder::new().with_image(IMAGE, &Labels::new());
         let nodes = spec.nodes("10.89.0.0/24".parse().unwrap()).unwrap();
-        let names: Vec<String> = nodes.into_iter().map(|node| node.name).collect();
+        let names: Vec<String> = nodes
+            .into_iter()
+            .filter(NodePlan::is_member)
+            .map(|node| node.name)
+            .collect();
         engine.on_exec(&["kubeadm", "init"], output(INIT));
         engine.on_exec(&["cat"], output(crate::kubeconfig::ADMIN_CONF));
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -135,7 +141,13 @@ impl Stage {
         let pods = events::pods(names);
         self.engine.script(move |_, spec| {
             let path = spec.argv.last()?;
-            let lines = match path.split('?').next()? {
+            let Some((path, _)) = path.split_once('?') else {
+                let list = path
+                    .starts_with("/api/")
+                    .then(|| output(r#"{ "items": [] }"#));
+                return list.map(Answer::Output);
+            };
+            let lines = match path {
                 "/api/v1/nodes" => &nodes,
                 "/api/v1/namespaces/kube-system/pods" => &pods,
                 _ => return None,

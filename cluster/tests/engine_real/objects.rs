@@ -141,6 +141,7 @@ fn network(name: &str, subnet: &str) -> NetworkSpec {
     NetworkSpec {
         name: name.into(),
         subnet: subnet.parse().unwrap(),
+        subnet6: None,
         masquerade: true,
         labels: Labels::from([("test".into(), name.into())]),
     }

@@ -234,6 +234,7 @@ impl Corner {
         NetworkSpec {
             name: format!("kcluster-{}", self.name),
             subnet: format!("10.88.{}.0/24", self.number).parse().unwrap(),
+            subnet6: None,
             masquerade: false,
             labels: self.labels.clone(),
         }
@@ -247,6 +248,11 @@ impl Corner {
             network: self.network().name,
             address: Ipv4Addr::new(10, 88, self.number, 10 + index),
             var_volume: name,
+            address6: None,
+            mounts: Vec::new(),
+            ports: Vec::new(),
+            cpus: None,
+            memory: None,
             publish_api: None,
             privilege: self.privilege.clone(),
             labels: self.labels.clone(),

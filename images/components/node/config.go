@@ -29,6 +29,15 @@ type nodeConfig struct {
 	Resolver string `json:"resolver"`
 	// KubeletArch is set when the kubelet is emulated.
 	KubeletArch string `json:"kubeletArch"`
+	// Family is which addresses Kubernetes uses; empty is ipv4. The fields that end in 6 are
+	// set unless it is.
+	Family         string       `json:"family"`
+	Address6       netip.Addr   `json:"address6"`
+	ClusterSubnet6 netip.Prefix `json:"clusterSubnet6"`
+	PodSubnet6     netip.Prefix `json:"podSubnet6"`
+	ServiceSubnet6 netip.Prefix `json:"serviceSubnet6"`
+	// Backends are the API servers that a load balancer leads to.
+	Backends []netip.AddrPort `json:"backends"`
 }
 
 // peer is one node of the cluster, this one included.
@@ -36,6 +45,21 @@ type peer struct {
 	Name      string       `json:"name"`
 	Address   netip.Addr   `json:"address"`
 	PodSubnet netip.Prefix `json:"podSubnet"`
+
+	Address6   netip.Addr   `json:"address6"`
+	PodSubnet6 netip.Prefix `json:"podSubnet6"`
+}
+
+// sixes says whether the node has addresses of the sixth version too.
+func (c *nodeConfig) sixes() bool { return c.Address6.IsValid() }
+
+// nameserver is the address of this node that every pod can reach: those of a cluster of the
+// sixth version alone have no other.
+func (c *nodeConfig) nameserver() netip.Addr {
+	if c.Family == family6 {
+		return c.Address6
+	}
+	return c.Address
 }
 
 const (
@@ -43,6 +67,10 @@ const (
 	egressClosed = "closed"
 	roleControl  = "control-plane"
 	roleWorker   = "worker"
+	roleBalancer = "load-balancer"
+	family4      = "ipv4"
+	familyDual   = "dual"
+	family6      = "ipv6"
 )
 
 // Names go into /etc/hosts, the resolver and the host name.
@@ -86,8 +114,14 @@ func (c *nodeConfig) check() error {
 	if c.Egress != egressOpen && c.Egress != egressClosed {
 		return fmt.Errorf("egress must be %q or %q, found %q", egressOpen, egressClosed, c.Egress)
 	}
-	if c.Role != roleControl && c.Role != roleWorker {
-		return fmt.Errorf("role must be %q or %q, found %q", roleControl, roleWorker, c.Role)
+	if c.Role != roleControl && c.Role != roleWorker && c.Role != roleBalancer {
+		return fmt.Errorf("role must be %q, %q or %q, found %q", roleControl, roleWorker, roleBalancer, c.Role)
+	}
+	if c.Role == roleBalancer && len(c.Backends) == 0 {
+		return fmt.Errorf("backends must name the API servers behind a load balancer")
+	}
+	if err := c.checkSixes(); err != nil {
+		return err
 	}
 	subnets := []struct {
 		field string
@@ -110,6 +144,35 @@ func (c *nodeConfig) check() error {
 	}
 	if !self {
 		return fmt.Errorf("nodes does not hold this node (%s at %s)", c.Name, c.Address)
+	}
+	return nil
+}
+
+// checkSixes wants all of the sixth version or nothing of it.
+func (c *nodeConfig) checkSixes() error {
+	switch c.Family {
+	case "", family4:
+		return nil
+	case familyDual, family6:
+	default:
+		return fmt.Errorf("family must be %q, %q or %q, found %q", family4, familyDual, family6, c.Family)
+	}
+	if !c.Address6.Is6() {
+		return fmt.Errorf("address6 must be an IPv6 address, found %q", c.Address6)
+	}
+	subnets := []struct {
+		field string
+		value netip.Prefix
+	}{{"clusterSubnet6", c.ClusterSubnet6}, {"podSubnet6", c.PodSubnet6}, {"serviceSubnet6", c.ServiceSubnet6}}
+	for _, s := range subnets {
+		if !s.value.IsValid() || !s.value.Addr().Is6() {
+			return fmt.Errorf("%s must be an IPv6 subnet", s.field)
+		}
+	}
+	for _, n := range c.Nodes {
+		if !n.Address6.Is6() {
+			return fmt.Errorf("nodes: %s has no IPv6 address", n.Name)
+		}
 	}
 	return nil
 }

@@ -35,6 +35,7 @@ func TestConfigReadsTheContract(t *testing.T) {
 
 func TestConfigRefuses(t *testing.T) {
 	cases := []struct{ old, new, want string }{
+		{`"control-plane", "address"`, `"load-balancer", "address"`, "backends must name"},
 		{`"egress": "open"`, `"egress": "maybe"`, `egress must be "open" or "closed", found "maybe"`},
 		{`"role": "control-plane"`, `"role": ""`, "role must be"},
 		{`"address": "10.89.7.10",`, `"address": "fd00::1",`, "address must be an IPv4 address"},
@@ -48,6 +49,39 @@ func TestConfigRefuses(t *testing.T) {
 		if text == sampleConfig {
 			t.Fatalf("%s is not in the sample", c.old)
 		}
+		if _, err := parseConfig([]byte(text)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %s", c.new, err, c.want)
+		}
+	}
+}
+
+// sixth makes the sample dual.
+var sixth = []string{
+	`"routes": true`, `"routes": true, "family": "dual", "address6": "fd89:6b63:7::10",
+	"clusterSubnet6": "fd89:6b63:7::/64", "podSubnet6": "fd00:10:244::/56", "serviceSubnet6": "fd00:10:96::/112"`,
+	`"podSubnet": "10.244.0.0/24"`, `"podSubnet": "10.244.0.0/24", "address6": "fd89:6b63:7::10", "podSubnet6": "fd00:10:244::/64"`,
+	`"podSubnet": "10.244.1.0/24"`, `"podSubnet": "10.244.1.0/24", "address6": "fd89:6b63:7::11", "podSubnet6": "fd00:10:244:1::/64"`,
+}
+
+func TestConfigOfTheSixthVersionIsWholeOrRefused(t *testing.T) {
+	c := sample(t, sixth...)
+	if !c.sixes() || c.nameserver() != c.Address {
+		t.Errorf("read %+v", c)
+	}
+	whole := strings.NewReplacer(sixth...).Replace(sampleConfig)
+	alone := sample(t, append(sixth, "never", "")...)
+	alone.Family = family6
+	if alone.nameserver() != alone.Address6 {
+		t.Errorf("pods cannot reach %s", alone.nameserver())
+	}
+	cases := []struct{ old, new, want string }{
+		{`"family": "dual"`, `"family": "both"`, `family must be`},
+		{`"family": "dual", "address6": "fd89:6b63:7::10",`, `"family": "dual",`, "address6 must be an IPv6 address"},
+		{`"fd00:10:96::/112"`, `"10.97.0.0/16"`, "serviceSubnet6 must be an IPv6 subnet"},
+		{`"address6": "fd89:6b63:7::11", `, ``, "a-worker-1 has no IPv6 address"},
+	}
+	for _, c := range cases {
+		text := strings.Replace(whole, c.old, c.new, 1)
 		if _, err := parseConfig([]byte(text)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %s", c.new, err, c.want)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -16,18 +17,23 @@ const (
 // resolver answers for the nodes' names and passes the rest on, or refuses it
 // when the cluster must not reach the outside.
 type resolver struct {
-	byName    map[string]net.IP // lower case, with the final period
+	byName    map[string][]netip.Addr // lower case, with the final period
 	byReverse map[string]string
 	upstream  string // empty: refuse
 }
 
 func newResolver(c *nodeConfig) *resolver {
-	r := &resolver{byName: map[string]net.IP{}, byReverse: map[string]string{}}
+	r := &resolver{byName: map[string][]netip.Addr{}, byReverse: map[string]string{}}
 	for _, n := range c.Nodes {
 		name := dns.Fqdn(n.Name)
-		r.byName[name] = n.Address.AsSlice()
-		if reverse, err := dns.ReverseAddr(n.Address.String()); err == nil {
-			r.byReverse[reverse] = name
+		for _, address := range []netip.Addr{n.Address, n.Address6} {
+			if !address.IsValid() {
+				continue
+			}
+			r.byName[name] = append(r.byName[name], address)
+			if reverse, err := dns.ReverseAddr(address.String()); err == nil {
+				r.byReverse[reverse] = name
+			}
 		}
 	}
 	if c.Egress == egressOpen {
@@ -36,10 +42,24 @@ func newResolver(c *nodeConfig) *resolver {
 	return r
 }
 
-// startDNS listens on the node's address only: port 53 of the loopback may be
-// wanted by others, and pods reach this address too.
+// startDNS listens on the node's addresses only: port 53 of the loopback may be
+// wanted by others, and pods reach these too.
 func startDNS(n *node) error {
-	at := net.JoinHostPort(n.config.Address.String(), "53")
+	r := newResolver(n.config)
+	addresses := []netip.Addr{n.config.Address}
+	if n.config.sixes() {
+		addresses = append(addresses, n.config.Address6)
+	}
+	for _, address := range addresses {
+		if err := r.listen(address, n.journal); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *resolver) listen(address netip.Addr, j *journal) error {
+	at := net.JoinHostPort(address.String(), "53")
 	packets, err := net.ListenPacket("udp", at)
 	if err != nil {
 		return err
@@ -49,11 +69,10 @@ func startDNS(n *node) error {
 		packets.Close()
 		return err
 	}
-	r := newResolver(n.config)
 	for _, server := range []*dns.Server{{PacketConn: packets, Handler: r}, {Listener: streams, Handler: r}} {
 		go func() {
 			if err := server.ActivateAndServe(); err != nil {
-				n.journal.warn("dns server stopped", err)
+				j.warn("dns server stopped", err)
 			}
 		}()
 	}
@@ -88,10 +107,15 @@ func (r *resolver) local(q *dns.Msg) *dns.Msg {
 	header := dns.RR_Header{Name: asked.Name, Rrtype: asked.Qtype, Class: dns.ClassINET, Ttl: nodeTTL}
 	answer := new(dns.Msg).SetReply(q)
 	answer.Authoritative, answer.RecursionAvailable = true, true
-	if ip, ok := r.byName[name]; ok {
+	if addresses, ok := r.byName[name]; ok {
 		// Any other type exists not for this name, but the name does.
-		if asked.Qtype == dns.TypeA {
-			answer.Answer = []dns.RR{&dns.A{Hdr: header, A: ip}}
+		for _, address := range addresses {
+			switch {
+			case asked.Qtype == dns.TypeA && address.Is4():
+				answer.Answer = append(answer.Answer, &dns.A{Hdr: header, A: address.AsSlice()})
+			case asked.Qtype == dns.TypeAAAA && address.Is6():
+				answer.Answer = append(answer.Answer, &dns.AAAA{Hdr: header, AAAA: address.AsSlice()})
+			}
 		}
 		return answer
 	}

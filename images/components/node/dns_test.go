@@ -66,6 +66,25 @@ func TestNodeNames(t *testing.T) {
 	}
 }
 
+func TestNodesOfBothVersions(t *testing.T) {
+	at := serve(t, newResolver(sample(t, sixth...)))
+	if four := ask(t, "udp", at, "a-worker-1.", dns.TypeA); len(four.Answer) != 1 {
+		t.Errorf("A: %v", four)
+	}
+	six := ask(t, "udp", at, "a-worker-1.", dns.TypeAAAA)
+	if len(six.Answer) != 1 || six.Answer[0].(*dns.AAAA).AAAA.String() != "fd89:6b63:7::11" {
+		t.Errorf("AAAA: %v", six)
+	}
+	reverse, err := dns.ReverseAddr("fd89:6b63:7::10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := ask(t, "udp", at, reverse, dns.TypePTR)
+	if len(back.Answer) != 1 || back.Answer[0].(*dns.PTR).Ptr != "a-control-plane." {
+		t.Errorf("PTR: %v", back)
+	}
+}
+
 func TestClosedRefusesTheRest(t *testing.T) {
 	at := serve(t, newResolver(sample(t, `"open"`, `"closed"`)))
 	for _, name := range []string{"example.com.", "a-worker-1.example.com.", "1.0.0.127.in-addr.arpa."} {

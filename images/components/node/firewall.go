@@ -43,10 +43,18 @@ func firewall(c *nodeConfig, uplinks []string) string {
 		fmt.Sprintf("oifname != { %s } accept", ways),
 		fmt.Sprintf("ip daddr %s %s", c.ServiceSubnet, untranslated),
 	}
+	if c.sixes() {
+		rules = append(rules, fmt.Sprintf("ip6 daddr %s %s", c.ServiceSubnet6, untranslated))
+	}
 	if c.Egress == egressClosed {
 		rules = append(rules,
 			"ct state established,related accept",
 			fmt.Sprintf("ip daddr { %s } accept", joined(distinct(c.ClusterSubnet, c.PodSubnet))),
+		)
+		if c.sixes() {
+			rules = append(rules, fmt.Sprintf("ip6 daddr { %s } accept", joined(distinct(c.ClusterSubnet6, c.PodSubnet6))))
+		}
+		rules = append(rules,
 			// Neighbour discovery and its kin stay on the link.
 			"ip6 daddr { fe80::/10, ff02::/16 } accept",
 			refuse,
@@ -60,9 +68,15 @@ func firewall(c *nodeConfig, uplinks []string) string {
 	for _, hook := range []string{"output", "forward"} {
 		chain(&b, hook, "type filter hook "+hook+" priority 0; policy accept;", []string{"jump egress"})
 	}
-	chain(&b, "postrouting", "type nat hook postrouting priority 100; policy accept;", []string{
-		fmt.Sprintf("ip saddr %s oifname { %s } ip daddr != { %s } masquerade", c.PodSubnet, ways, joined(distinct(knowsPods(c)...))),
-	})
+	four, six := knowsPods(c)
+	translated := []string{
+		fmt.Sprintf("ip saddr %s oifname { %s } ip daddr != { %s } masquerade", c.PodSubnet, ways, joined(distinct(four...))),
+	}
+	if c.sixes() {
+		translated = append(translated,
+			fmt.Sprintf("ip6 saddr %s oifname { %s } ip6 daddr != { %s } masquerade", c.PodSubnet6, ways, joined(distinct(six...))))
+	}
+	chain(&b, "postrouting", "type nat hook postrouting priority 100; policy accept;", translated)
 	b.WriteString("}\n")
 	return b.String()
 }
@@ -70,12 +84,17 @@ func firewall(c *nodeConfig, uplinks []string) string {
 // knowsPods is who can answer a pod by its own address: pods and nodes. The
 // rest of the cluster's subnet, the gateway above all, has no route to pods
 // and sees the node's address instead.
-func knowsPods(c *nodeConfig) []netip.Prefix {
-	all := []netip.Prefix{c.PodSubnet}
+func knowsPods(c *nodeConfig) (four, six []netip.Prefix) {
+	four, six = []netip.Prefix{c.PodSubnet}, []netip.Prefix{c.PodSubnet6}
 	for _, n := range c.Nodes {
-		all = append(all, netip.PrefixFrom(n.Address, n.Address.BitLen()))
+		// A load balancer has no pods and may have no way to others'.
+		if !n.PodSubnet.IsValid() {
+			continue
+		}
+		four = append(four, netip.PrefixFrom(n.Address, n.Address.BitLen()))
+		six = append(six, netip.PrefixFrom(n.Address6, n.Address6.BitLen()))
 	}
-	return all
+	return four, six
 }
 
 func chain(b *strings.Builder, name, head string, rules []string) {

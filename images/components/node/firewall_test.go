@@ -21,6 +21,7 @@ func TestFirewallGolden(t *testing.T) {
 		{"open", sample(t), []string{"eth0"}},
 		{"closed", sample(t, `"open"`, `"closed"`), []string{"eth0", "eth1"}},
 		{"nested", sample(t, `"open"`, `"closed"`, `"podSubnet": "10.244.0.0/16"`, `"podSubnet": "10.0.0.0/8"`), []string{"eth0"}},
+		{"dual", sample(t, append([]string{`"open"`, `"closed"`}, sixth...)...), []string{"eth0"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -48,7 +49,7 @@ func TestFirewallIsAcceptedByNft(t *testing.T) {
 	if err != nil || os.Getuid() != 0 {
 		t.Skip("needs nft and root")
 	}
-	for _, name := range []string{"open", "closed", "nested"} {
+	for _, name := range []string{"open", "closed", "nested", "dual"} {
 		err := children(t).run([]string{nft, "--check", "-f", filepath.Join("testdata", name+".nft")}, "")
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

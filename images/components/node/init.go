@@ -47,6 +47,18 @@ var surroundings = []step{
 	{"topology", setUpTopology},
 }
 
+// balancing is all that a load balancer needs.
+var balancing = []step{
+	{"mounts", setUpMounts},
+	{"var", setUpVar},
+	{"sysctl", setUpSysctls},
+	{"names", setUpNames},
+	{"routes", setUpRoutes},
+	{"firewall", setUpFirewall},
+	{"dns", startDNS},
+	{"balancer", startBalancer},
+}
+
 // runInit is the whole life of a node.
 func runInit([]string) error {
 	began := time.Now()
@@ -98,6 +110,9 @@ func (n *node) bringUp(s *services) error {
 		return err
 	}
 	n.config = config
+	if config.Role == roleBalancer {
+		return n.runSteps(balancing)
+	}
 	if n.comeback, err = loadComeback(comebackPath); err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func setUpNames(n *node) error {
 	files := map[string]string{
 		"/etc/hostname":    c.Name + "\n",
 		"/etc/hosts":       hostsFile(c),
-		"/etc/resolv.conf": "nameserver " + c.Address.String() + "\n",
+		"/etc/resolv.conf": "nameserver " + c.nameserver().String() + "\n",
 		"/etc/machine-id":  machineID(c) + "\n",
 	}
 	for path, text := range files {
@@ -35,7 +35,13 @@ func hostsFile(c *nodeConfig) string {
 	var b strings.Builder
 	b.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
 	for _, n := range c.Nodes {
-		fmt.Fprintf(&b, "%s\t%s\n", n.Address, n.Name)
+		// Programs take the first that they find.
+		if c.Family != family6 {
+			fmt.Fprintf(&b, "%s\t%s\n", n.Address, n.Name)
+		}
+		if n.Address6.IsValid() {
+			fmt.Fprintf(&b, "%s\t%s\n", n.Address6, n.Name)
+		}
 	}
 	return b.String()
 }

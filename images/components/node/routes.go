@@ -35,8 +35,14 @@ type route struct {
 func peerRoutes(c *nodeConfig) []route {
 	var routes []route
 	for _, p := range c.Nodes {
-		if p.Name != c.Name && p.PodSubnet.IsValid() {
+		if p.Name == c.Name {
+			continue
+		}
+		if p.PodSubnet.IsValid() {
 			routes = append(routes, route{p.PodSubnet, p.Address})
+		}
+		if p.PodSubnet6.IsValid() {
+			routes = append(routes, route{p.PodSubnet6, p.Address6})
 		}
 	}
 	return routes

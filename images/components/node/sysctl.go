@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -28,8 +29,20 @@ var sysctls = []sysctl{
 	{path: "fs/inotify/max_user_watches", value: 524288, atLeast: true},
 }
 
+// sixSysctls let interfaces that come later, such as a bridge of pods, have addresses of the
+// sixth version: an engine switches it off for all but its own.
+var sixSysctls = []sysctl{
+	{path: "net/ipv6/conf/all/disable_ipv6", value: 0, required: true},
+	{path: "net/ipv6/conf/default/disable_ipv6", value: 0, required: true},
+	{path: "net/ipv6/conf/all/forwarding", value: 1, required: true},
+}
+
 func setUpSysctls(n *node) error {
-	return applySysctls("/proc/sys", sysctls, n.journal)
+	all := sysctls
+	if n.config.sixes() {
+		all = slices.Concat(sysctls, sixSysctls)
+	}
+	return applySysctls("/proc/sys", all, n.journal)
 }
 
 func applySysctls(root string, all []sysctl, j *journal) error {

@@ -132,6 +132,10 @@ func TestPeerRoutes(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
+	want = append(want, route{netip.MustParsePrefix("fd00:10:244:1::/64"), netip.MustParseAddr("fd89:6b63:7::11")})
+	if got := peerRoutes(sample(t, sixth...)); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
 }
 
 func TestUplinks(t *testing.T) {

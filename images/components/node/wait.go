@@ -77,7 +77,8 @@ func until(ctx context.Context, every time.Duration, probe func(context.Context)
 	}
 }
 
-// apiHost is the first control plane: by contract it is the first node.
+// apiHost is this node if an API server answers there, and else the first control plane: by
+// contract it is the first node.
 func apiHost(given string) (string, error) {
 	if given != "" {
 		return given, nil
@@ -86,7 +87,7 @@ func apiHost(given string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if c.Role == roleControl {
+	if c.Role != roleWorker {
 		return c.Address.String(), nil
 	}
 	return c.Nodes[0].Address.String(), nil

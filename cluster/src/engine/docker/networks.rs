@@ -23,15 +23,25 @@ impl DockerEngine {
             return Err(exists());
         }
         let gateway = spec.subnet.hosts().next();
+        let config = |subnet: String, gateway: Option<String>| IpamConfig {
+            subnet: Some(subnet),
+            gateway,
+            ..IpamConfig::default()
+        };
+        let mut configs = vec![config(
+            spec.subnet.trunc().to_string(),
+            gateway.map(|address| address.to_string()),
+        )];
+        if let Some(six) = spec.subnet6 {
+            let gateway = six.hosts().nth(1).map(|address| address.to_string());
+            configs.push(config(six.trunc().to_string(), gateway));
+        }
         let request = NetworkCreateRequest {
             name: spec.name.clone(),
             driver: Some("bridge".into()),
+            enable_ipv6: Some(spec.subnet6.is_some()),
             ipam: Some(Ipam {
-                config: Some(vec![IpamConfig {
-                    subnet: Some(spec.subnet.trunc().to_string()),
-                    gateway: gateway.map(|address| address.to_string()),
-                    ..IpamConfig::default()
-                }]),
+                config: Some(configs),
                 ..Ipam::default()
             }),
             options: Some(HashMap::from([(

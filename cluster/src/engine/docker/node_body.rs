@@ -9,6 +9,8 @@ use bollard::models::{
     HostConfigLogConfig, Mount, MountType, MountVolumeOptions, NetworkingConfig, PortBinding,
 };
 
+use kcluster_matrix::node_settings::{Cpus, Memory};
+
 use super::probe::HostParts;
 use super::{from_map, to_map};
 use crate::engine::{NodeInfo, NodeSpec, NodeState, Privilege};
@@ -20,19 +22,24 @@ pub(super) fn body(spec: &NodeSpec, host: &HostParts) -> ContainerCreateBody {
     let endpoint = EndpointSettings {
         ipam_config: Some(EndpointIpamConfig {
             ipv4_address: Some(spec.address.to_string()),
+            ipv6_address: spec.address6.map(|address| address.to_string()),
             ..EndpointIpamConfig::default()
         }),
         ..EndpointSettings::default()
     };
+    let published = bindings(spec);
     ContainerCreateBody {
         image: Some(spec.image.clone()),
         hostname: Some(spec.name.clone()),
         labels: Some(to_map(&spec.labels)),
-        exposed_ports: spec.publish_api.map(|_| vec![API_PORT_KEY.to_owned()]),
+        exposed_ports: (!published.is_empty()).then(|| published.keys().cloned().collect()),
         networking_config: Some(NetworkingConfig {
             endpoints_config: Some(HashMap::from([(spec.network.clone(), endpoint)])),
         }),
-        host_config: Some(host_config(spec, host)),
+        host_config: Some(HostConfig {
+            port_bindings: (!published.is_empty()).then_some(published),
+            ..host_config(spec, host)
+        }),
         ..ContainerCreateBody::default()
     }
 }
@@ -60,7 +67,12 @@ pub(super) fn powers(privilege: &Privilege) -> HostConfig {
 fn host_config(spec: &NodeSpec, host: &HostParts) -> HostConfig {
     HostConfig {
         network_mode: Some(spec.network.clone()),
-        port_bindings: spec.publish_api.map(bindings),
+        nano_cpus: spec
+            .cpus
+            .map(|Cpus(thousandths)| i64::from(thousandths) * 1_000_000),
+        memory: spec
+            .memory
+            .and_then(|Memory(bytes)| i64::try_from(bytes).ok()),
         mounts: Some(mounts(spec, host)),
         tmpfs: Some(tmpfs()),
         // Without it, runc in the node may not write its pods' devices.allow.
@@ -74,17 +86,32 @@ fn host_config(spec: &NodeSpec, host: &HostParts) -> HostConfig {
     }
 }
 
-fn bindings((address, port): (IpAddr, u16)) -> HashMap<String, Option<Vec<PortBinding>>> {
-    let binding = PortBinding {
-        host_ip: Some(address.to_string()),
-        // Empty lets the engine choose.
-        host_port: Some(if port == 0 {
-            String::new()
-        } else {
-            port.to_string()
-        }),
+fn bindings(spec: &NodeSpec) -> HashMap<String, Option<Vec<PortBinding>>> {
+    let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
+    let mut add = |key: String, address: IpAddr, port: u16| {
+        let binding = PortBinding {
+            host_ip: Some(address.to_string()),
+            // Empty lets the engine choose.
+            host_port: Some(if port == 0 {
+                String::new()
+            } else {
+                port.to_string()
+            }),
+        };
+        let list = bindings.entry(key).or_default();
+        list.get_or_insert_default().push(binding);
     };
-    HashMap::from([(API_PORT_KEY.to_owned(), Some(vec![binding]))])
+    if let Some((address, port)) = spec.publish_api {
+        add(API_PORT_KEY.to_owned(), address, port);
+    }
+    for port in &spec.ports {
+        add(
+            format!("{}/{}", port.node, port.protocol),
+            port.address,
+            port.host,
+        );
+    }
+    bindings
 }
 
 fn mounts(spec: &NodeSpec, host: &HostParts) -> Vec<Mount> {
@@ -101,6 +128,13 @@ fn mounts(spec: &NodeSpec, host: &HostParts) -> Vec<Mount> {
     if host.modules {
         mounts.push(modules_mount());
     }
+    mounts.extend(spec.mounts.iter().map(|mount| Mount {
+        typ: Some(MountType::BIND),
+        source: Some(mount.host.clone()),
+        target: Some(mount.node.clone()),
+        read_only: Some(mount.read_only),
+        ..Mount::default()
+    }));
     mounts
 }
 
@@ -192,6 +226,11 @@ mod tests {
             network: "kcluster-a".into(),
             address: "10.89.7.10".parse().unwrap(),
             var_volume: "a-control-plane".into(),
+            address6: None,
+            mounts: Vec::new(),
+            ports: Vec::new(),
+            cpus: None,
+            memory: None,
             publish_api,
             privilege,
             labels: Labels::from([("k".into(), "v".into())]),

@@ -101,7 +101,8 @@ impl Engine for Recorder {
         }
         let list = serde_json::json!([{ "Config": "config.json", "RepoTags": references }]);
         let list = list.to_string();
-        let files = [("manifest.json", list.as_bytes()), ("config.json", b"{}")];
+        const CONFIG: &[u8] = br#"{"os":"linux","architecture":"amd64"}"#;
+        let files = [("manifest.json", list.as_bytes()), ("config.json", CONFIG)];
         let saved = archive::of(files.into_iter())
             .map_err(|error| failed("save image", &references.join(" "), &error.to_string()))?;
         Ok(Box::new(Cursor::new(saved)))
@@ -323,7 +324,8 @@ impl Engine for Recorder {
     async fn node_logs(&self, node: &str, lines: usize) -> Result<String, EngineError> {
         self.called(format!("node_logs {node} {lines}"))?;
         self.state().node(node)?;
-        Ok(String::new())
+        // What a node's first process begins with.
+        Ok("{\"time\":\"2026-11-21T04:00:00.000Z\",\"event\":\"start\"}\n".to_owned())
     }
 
     async fn exec(

@@ -15,6 +15,7 @@ fn network(name: &str, subnet: &str) -> NetworkSpec {
     NetworkSpec {
         name: name.into(),
         subnet: subnet.parse().unwrap(),
+        subnet6: None,
         masquerade: true,
         labels: labels("a"),
     }
@@ -27,6 +28,11 @@ fn node(name: &str, last: u8, port: u16) -> NodeSpec {
         network: "n".into(),
         address: Ipv4Addr::new(10, 89, 0, last),
         var_volume: name.into(),
+        address6: None,
+        mounts: Vec::new(),
+        ports: Vec::new(),
+        cpus: None,
+        memory: None,
         publish_api: Some((IpAddr::V4(Ipv4Addr::LOCALHOST), port)),
         privilege: Privilege::Privileged,
         labels: labels("a"),
@@ -99,6 +105,11 @@ async fn it_refuses_what_an_engine_refuses() {
     let unknown = NodeSpec {
         image: "node:2".into(),
         var_volume: "x".into(),
+        address6: None,
+        mounts: Vec::new(),
+        ports: Vec::new(),
+        cpus: None,
+        memory: None,
         ..node("w", 13, 0)
     };
     assert!(matches!(

@@ -1,0 +1,88 @@
+//! Image archives as Docker's containerd store saves them: an index of many platforms, of
+//! which one has content.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// Writes an archive of image `name` to `file`. Its index names a manifest for each of
+/// `arches`; only the first one's is there, with `program` as `/program`.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn index_of_many(file: &Path, name: &str, program: &[u8], arches: &[&str]) -> Result<()> {
+    let mut archive = tar::Builder::new(fs_err::File::create(file)?);
+    let mut layer = tar::Builder::new(Vec::new());
+    append(&mut layer, "program", 0o755, program)?;
+    let layer = layer.into_inner()?;
+    let mut manifests = Vec::new();
+    for (index, arch) in arches.iter().enumerate() {
+        let config = json!({
+            "os": "linux", "architecture": arch, "config": {},
+            "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
+        })
+        .to_string()
+        .into_bytes();
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": described("application/vnd.oci.image.config.v1+json", &config),
+            "layers": [described("application/vnd.oci.image.layer.v1.tar", &layer)],
+        })
+        .to_string()
+        .into_bytes();
+        let mut descriptor = described("application/vnd.oci.image.manifest.v1+json", &manifest);
+        descriptor["platform"] = json!({ "os": "linux", "architecture": arch });
+        manifests.push(descriptor);
+        if index == 0 {
+            for blob in [&config, &manifest, &layer] {
+                append(&mut archive, &path(blob), 0o644, blob)?;
+            }
+        }
+    }
+    let kind = "application/vnd.oci.image.index.v1+json";
+    let index = json!({ "schemaVersion": 2, "mediaType": kind, "manifests": manifests });
+    let index = index.to_string().into_bytes();
+    append(&mut archive, &path(&index), 0o644, &index)?;
+    let mut image = described(kind, &index);
+    image["annotations"] = json!({ "io.containerd.image.name": name });
+    let index = json!({ "schemaVersion": 2, "mediaType": kind, "manifests": [image] });
+    append(
+        &mut archive,
+        "index.json",
+        0o644,
+        index.to_string().as_bytes(),
+    )?;
+    let layout = br#"{"imageLayoutVersion":"1.0.0"}"#;
+    append(&mut archive, "oci-layout", 0o644, layout)?;
+    archive.into_inner()?;
+    Ok(())
+}
+
+fn described(kind: &str, content: &[u8]) -> Value {
+    json!({ "mediaType": kind, "digest": digest(content), "size": content.len() })
+}
+
+fn digest(content: &[u8]) -> String {
+    let digest = Sha256::digest(content);
+    let hex: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{}", hex.concat())
+}
+
+fn path(content: &[u8]) -> String {
+    format!("blobs/{}", digest(content).replace(':', "/"))
+}
+
+fn append<W: std::io::Write>(
+    archive: &mut tar::Builder<W>,
+    path: &str,
+    mode: u32,
+    content: &[u8],
+) -> Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(mode);
+    header.set_size(content.len() as u64);
+    Ok(archive.append_data(&mut header, path, content)?)
+}

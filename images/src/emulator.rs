@@ -148,6 +148,7 @@ impl Builder {
             title: format!("emulator {name}"),
             requires: None,
             programs: &[(&package, name)],
+            without: &[],
             tags: &[],
             ldflags: String::new(),
         };

@@ -23,11 +23,8 @@ type comeback struct {
 	answers chan struct{}
 }
 
-const (
-	// comebackPath is there if the node comes back.
-	comebackPath = "/kcluster/comeback.json"
-	apiPort      = "6443"
-)
+// comebackPath is there if the node comes back.
+const comebackPath = "/kcluster/comeback.json"
 
 // settledReady leaves out what has nothing to do in a cluster that has lived:
 // the first makes priority classes, after a second's sleep, the other roles.

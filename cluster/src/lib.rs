@@ -14,6 +14,7 @@ pub mod engine;
 mod error;
 mod existing;
 mod files;
+mod flannel;
 mod impact;
 mod kubeadm;
 mod kubeconfig;

@@ -18,6 +18,12 @@ pub(crate) enum Suite {
     Versions,
     /// All of conformance, parallel and serial, on two workers, three times in a row
     Conformance,
+    /// Six cells: two versions with two network plugins, and two architectures; killed in the middle and resumed
+    Matrix,
+    /// Two engines share four cells, and one of them stops in the middle
+    Engines,
+    /// The tests of an operator in two cells
+    Operator,
     /// All of conformance of Kubernetes 1.37, once
     #[value(name = "conformance-1.37")]
     Conformance137,
@@ -29,6 +35,9 @@ impl Suite {
             Self::Faults => "faults",
             Self::Versions => "versions",
             Self::Conformance => "conformance",
+            Self::Matrix => "matrix",
+            Self::Engines => "engines",
+            Self::Operator => "operator",
             Self::Conformance137 => "conformance-1.37",
         }
     }
@@ -40,6 +49,12 @@ impl Suite {
             Self::Versions => ("versions", None),
             Self::Conformance => ("conformance", Some("all_of_it_three_times_in_a_row")),
             Self::Conformance137 => ("conformance", Some("all_of_it_of_1_37")),
+            Self::Matrix => ("matrix", Some("six_cells_killed_in_the_middle_and_resumed")),
+            Self::Engines => (
+                "matrix",
+                Some("two_engines_share_four_cells_and_one_is_lost"),
+            ),
+            Self::Operator => ("matrix", Some("an_operators_own_tests_pass_in_two_cells")),
         }
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Readiness {
     wanted: Vec<String>,
     control_plane: String,
     networked: bool,
+    /// What runs on each node, by its label `k8s-app`.
+    agents: Vec<&'static str>,
     /// Containers and heartbeats of an earlier life: what is told with them is not true now.
     stale: BTreeSet<String>,
     nodes: BTreeMap<String, bool>,
@@ -40,10 +42,17 @@ impl Readiness {
             wanted,
             control_plane: control_plane.to_owned(),
             networked,
+            agents: vec!["kube-proxy"],
             stale: BTreeSet::new(),
             nodes: BTreeMap::new(),
             pods: BTreeMap::new(),
         }
+    }
+
+    /// The same, with more that runs on each node.
+    pub(super) fn with_agents(mut self, agents: impl IntoIterator<Item = &'static str>) -> Self {
+        self.agents.extend(agents);
+        self
     }
 
     /// Believes only what was written after the marks in `stale` (see [`marks`]).
@@ -109,9 +118,11 @@ impl Readiness {
                 Some(false) if self.networked => missing.push(format!("node {node} is not Ready")),
                 Some(_) => {}
             }
-            let proxied = |pod: &Pod| pod.app == "kube-proxy" && pod.node == *node;
-            if !self.pods.values().any(proxied) {
-                missing.push(format!("node {node} has no kube-proxy"));
+            for agent in &self.agents {
+                let runs = |pod: &Pod| pod.app == *agent && pod.node == *node;
+                if !self.pods.values().any(runs) {
+                    missing.push(format!("node {node} has no {agent}"));
+                }
             }
         }
         for component in CONTROL_PLANE {

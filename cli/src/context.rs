@@ -1,5 +1,7 @@
 //! What every command gets.
 
+use std::sync::Arc;
+
 use kcluster_matrix::Sink;
 use tokio_util::sync::CancellationToken;
 
@@ -8,12 +10,15 @@ use crate::interrupt;
 use crate::output::{Hub, Printer, Record, terminal};
 
 /// Settings, surroundings, outputs, and the wish to stop.
+#[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) settings: Settings,
     pub(crate) host: Host,
     pub(crate) printer: Printer,
     pub(crate) hub: Hub,
     pub(crate) cancel: CancellationToken,
+    /// Held while a node image is built and loaded, so that cells which begin together do it once.
+    pub(crate) images: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Context {
@@ -24,6 +29,7 @@ impl Context {
             printer,
             hub: Hub::default(),
             cancel: CancellationToken::new(),
+            images: Arc::default(),
         }
     }
 

@@ -81,6 +81,7 @@ pub(crate) fn request(settings: &Settings, platform: Platform) -> anyhow::Result
         version: version(settings)?,
         platform,
         e2e: settings.e2e_images == E2eImages::Built,
+        flannel: settings.cni.is_flannel(),
     })
 }
 
@@ -104,6 +105,7 @@ pub(crate) async fn ensure(
         return take_given(engine, given, request).await;
     }
     let reference = request.reference()?;
+    let _one_at_a_time = context.images.lock().await;
     if engine.image(&reference).await?.is_some() {
         return Ok(reference);
     }

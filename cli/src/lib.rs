@@ -16,6 +16,7 @@ mod fold;
 mod image;
 mod interrupt;
 mod kubectl;
+mod matrix;
 mod output;
 mod report;
 mod target;

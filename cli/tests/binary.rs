@@ -300,3 +300,36 @@ fn completions_and_manual_pages_cover_every_command() {
         assert!(text.contains(".TH"), "{page}");
     }
 }
+
+#[test]
+fn a_matrix_is_planned_without_an_engine() {
+    let scene = Scene::new().file(
+        "kcluster.toml",
+        "[matrix]\nkubernetes = [\"1.35\", \"1.36\", \"master\"]\ncni = [\"bridge\", \"ptp\"]\n\
+         [[matrix.exclude]]\ncni = \"ptp\"\nkubernetes = \"1.35\"\nreason = \"known broken\"\n",
+    );
+    let plan = scene.run("matrix plan");
+    for said in [
+        "exit code 0",
+        "v1.35.4-bridge-",
+        "v1.36.3-ptp-",
+        "skipped 1.35 × ptp × ",
+        "excluded: known broken",
+        "master is no released version",
+        "3 cells, 3 skipped; one after the other",
+    ] {
+        assert!(plan.contains(said), "no `{said}` in\n{plan}");
+    }
+    let github = scene.run("matrix github");
+    let line = github.lines().find(|line| line.starts_with('{')).unwrap();
+    let jobs: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(jobs["include"].as_array().unwrap().len(), 3);
+    let one = scene.run("matrix plan --json --kubernetes 1.36 --cni bridge");
+    assert!(one.contains("\"kubernetes\": \"v1.36.3\""), "{one}");
+    assert!(!one.contains("ptp"), "flags beat the file: {one}");
+    let none = scene.run("matrix plan --cell v1.36.3-bridge-nowhere");
+    assert!(
+        none.contains("exit code 2") && none.contains("unknown cell"),
+        "{none}"
+    );
+}

@@ -58,6 +58,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             cni: std::env::var("CNI").map_or(Ok(Cni::Bridge), |cni| cni.parse())?,
             arch: Arch::Amd64,
             emulation: Emulation::Native,
+            variant: String::new(),
         },
         workers: workers.parse()?,
         image: words.next().ok_or("give an image")?,

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 /// Where it goes.
 pub(crate) const PATH: &str = "/etc/cni/net.d/10-kcluster.conflist";
 
+/// What VXLAN's own header leaves of an ordinary frame.
+const VXLAN_MTU: u16 = 1450;
+
 /// The configuration of one node, if the plugin is ours. Nothing masquerades here:
 /// pods talk to each other with their own addresses, and what leaves the cluster is
 /// translated by the node's first process.
@@ -24,6 +27,20 @@ pub(crate) fn conflist(cni: Cni, pods: &[IpNet], proxy: ProxyMode) -> Option<Val
             "hairpinMode": true,
             "ipam": ipam,
         }),
+        // flannel has its plugin make a bridge too, with what this says.
+        Cni::Flannel | Cni::FlannelHostGw => {
+            let mut bridge = json!({
+                "type": "bridge",
+                "bridge": "cni0",
+                "isGateway": true,
+                "hairpinMode": true,
+                "ipam": ipam,
+            });
+            if cni == Cni::Flannel {
+                bridge["mtu"] = json!(VXLAN_MTU);
+            }
+            bridge
+        }
         Cni::Ptp => json!({ "type": "ptp", "ipam": ipam }),
         Cni::None => return None,
     };
@@ -59,11 +76,17 @@ mod tests {
         let pods = ["10.244.3.0/24", "fd00:10:244:3::/64"].map(|net| net.parse().unwrap());
         for cni in Cni::ALL {
             let Some(config) = conflist(cni, &pods, ProxyMode::Nftables) else {
-                assert!(!cni.wants_routes());
+                assert!(!cni.networked());
                 continue;
             };
             let main = &config["plugins"][0];
-            assert_eq!(main["type"], cni.as_str());
+            let kind = if cni.is_flannel() {
+                "bridge"
+            } else {
+                cni.as_str()
+            };
+            assert_eq!(main["type"], kind);
+            assert_eq!(main["mtu"].is_u64(), cni == Cni::Flannel);
             assert_eq!(main["ipam"]["ranges"][0][0]["subnet"], "10.244.3.0/24");
             assert_eq!(main["ipam"]["ranges"][1][0]["subnet"], "fd00:10:244:3::/64");
             assert_eq!(main["ipam"]["routes"][1]["dst"], "::/0");

@@ -16,6 +16,7 @@ pub mod engine;
 mod error;
 mod existing;
 mod files;
+mod flannel;
 mod image_archive;
 mod impact;
 mod kubeadm;

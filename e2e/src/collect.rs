@@ -8,11 +8,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use kcluster_matrix::fnv::Fnv;
 use kcluster_matrix::outcome::Case;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
-use crate::durations::Fnv;
 use crate::health::Kubectl;
 
 /// After so many failed specs the next ones tell nothing new.

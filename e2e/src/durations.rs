@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use camino::Utf8Path;
+use kcluster_matrix::fnv::Fnv;
 use kcluster_matrix::outcome::Case;
+use kcluster_matrix::plan::SuiteCost;
 use kcluster_matrix::shard::{Load, Shard, assign};
 
 use crate::error::E2eError;
@@ -61,6 +63,35 @@ impl Durations {
     pub fn sum(&self, list: &SpecList) -> Duration {
         let specs = list.specs.iter();
         specs.filter_map(|spec| self.of(&spec.name)).sum()
+    }
+
+    /// What specs cost whose names match one of `focus` and none of `skip`, as far as they were timed; those that
+    /// run alone only where `alone`. An expression that Rust reads differently from Go counts as matching all.
+    #[must_use]
+    pub fn cost(&self, focus: &[String], skip: &[String], alone: bool) -> SuiteCost {
+        let read = |texts: &[String]| -> Vec<regex::Regex> {
+            texts
+                .iter()
+                .filter_map(|text| regex::Regex::new(text).ok())
+                .collect()
+        };
+        let (wanted, unwanted) = (read(focus), read(skip));
+        let meant = |name: &str| {
+            (wanted.is_empty() || wanted.iter().any(|regex| regex.is_match(name)))
+                && !unwanted.iter().any(|regex| regex.is_match(name))
+                && (alone || !name.contains("[Serial]"))
+        };
+        let times: Vec<Duration> = self
+            .0
+            .iter()
+            .filter(|(name, _)| name.contains("[Conformance]") && meant(name))
+            .map(|(_, took)| *took)
+            .collect();
+        SuiteCost {
+            work: times.iter().sum(),
+            longest: times.iter().max().copied().unwrap_or_default(),
+            specs: times.len(),
+        }
     }
 
     /// The part of `list` that `shard` means.
@@ -121,30 +152,6 @@ impl Durations {
     }
 }
 
-/// FNV-1a: the same on every machine and in every version, which the standard library's hashes need not be.
-pub(crate) struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    pub(crate) fn add(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-        }
-    }
-}
-
-impl std::fmt::Display for Fnv {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // 32 bits are enough to tell two tables, or two names, apart.
-        write!(f, "{:08x}", (self.0 >> 32) ^ (self.0 & 0xffff_ffff))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +174,10 @@ mod tests {
         assert_eq!(table.0.len(), SHIPPED.lines().count());
         assert!(table.0.len() > 200);
         assert!(table.0.keys().all(|name| name.starts_with("[sig-")));
+        let all = table.cost(&[], &[], true);
+        let some = table.cost(&["ConfigMap".to_owned()], &["binary".to_owned()], false);
+        assert!(some.specs > 10 && some.specs < all.specs && some.work < all.work);
+        assert_eq!(table.cost(&["no such spec".to_owned()], &[], true).specs, 0);
     }
 
     #[test]

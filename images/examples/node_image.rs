@@ -67,6 +67,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         version,
         platform: Platform::new(arch, host_arch()?, emulation)?,
         e2e,
+        flannel: false,
     };
     println!("{}", request.reference()?);
     let started = Instant::now();

@@ -20,6 +20,9 @@ pub struct Cell {
     pub arch: Arch,
     /// What of it is emulated.
     pub emulation: Emulation,
+    /// What tells it from others like it, such as `n3`; empty where there are none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub variant: String,
 }
 
 impl Cell {
@@ -29,6 +32,10 @@ impl Cell {
         let mut id = format!("{}-{}-{}", self.kubernetes, self.cni, self.arch);
         if self.emulation == Emulation::Workload {
             id.push_str("-workload");
+        }
+        if !self.variant.is_empty() {
+            id.push('-');
+            id.push_str(&self.variant);
         }
         id.retain(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
         CellId(id)
@@ -64,10 +71,16 @@ mod tests {
             cni: Cni::Bridge,
             arch: Arch::S390x,
             emulation: Emulation::Hybrid,
+            variant: String::new(),
         };
         assert_eq!(cell.id().as_str(), "v1.36.3-bridge-s390x");
         cell.emulation = Emulation::Workload;
         cell.kubernetes = "1.37.0-rc.0+abc".parse().unwrap();
         assert_eq!(cell.id().as_str(), "v1.37.0-rc.0abc-bridge-s390x-workload");
+        cell.variant = "n3".into();
+        assert_eq!(
+            cell.id().as_str(),
+            "v1.37.0-rc.0abc-bridge-s390x-workload-n3"
+        );
     }
 }

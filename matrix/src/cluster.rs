@@ -74,6 +74,9 @@ pub const NODE_REPOSITORY: &str = "kcluster/node";
 /// The repository of the images that hold emulators of other architectures.
 pub const EMULATORS_REPOSITORY: &str = "kcluster/emulators";
 
+/// What flannel's image is called inside node images; the tag is upstream's version.
+pub const FLANNEL_IMAGE: &str = "kcluster/flannel:v0.26.7";
+
 /// All settings of one cluster, with nothing left open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterSpec {
@@ -395,6 +398,7 @@ mod tests {
                 cni: Cni::Bridge,
                 arch: Arch::Amd64,
                 emulation: Emulation::Native,
+                variant: String::new(),
             },
             workers,
             image: "i".into(),

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::arch::Arch;
 use crate::suggest::UnknownValue;
 
 /// A container network interface (CNI) choice.
@@ -15,13 +16,24 @@ pub enum Cni {
     Bridge,
     /// A point-to-point link for each pod, joined by routes between the nodes.
     Ptp,
+    /// flannel: pods of different nodes reach each other through VXLAN.
+    Flannel,
+    /// flannel: it lays routes by way of the nodes' own addresses.
+    #[serde(rename = "flannel-host-gw")]
+    FlannelHostGw,
     /// Nothing: the user installs one; nodes stay NotReady until then.
     None,
 }
 
 impl Cni {
     /// Every choice, in the order help shows.
-    pub const ALL: [Self; 3] = [Self::Bridge, Self::Ptp, Self::None];
+    pub const ALL: [Self; 5] = [
+        Self::Bridge,
+        Self::Ptp,
+        Self::Flannel,
+        Self::FlannelHostGw,
+        Self::None,
+    ];
 
     /// The name in configuration, flags and reports.
     #[must_use]
@@ -29,14 +41,39 @@ impl Cni {
         match self {
             Self::Bridge => "bridge",
             Self::Ptp => "ptp",
+            Self::Flannel => "flannel",
+            Self::FlannelHostGw => "flannel-host-gw",
             Self::None => "none",
         }
+    }
+
+    /// Why it cannot run on an architecture, if it cannot.
+    #[must_use]
+    pub fn lacks(self, arch: Arch) -> Option<String> {
+        let built: &[Arch] = match self {
+            Self::Bridge | Self::Ptp | Self::Flannel | Self::FlannelHostGw | Self::None => {
+                &Arch::ALL
+            }
+        };
+        (!built.contains(&arch)).then(|| format!("{self} is not made for {arch}"))
     }
 
     /// Whether kcluster itself lays routes between the nodes' pod subnets.
     #[must_use]
     pub fn wants_routes(self) -> bool {
         matches!(self, Self::Bridge | Self::Ptp)
+    }
+
+    /// Whether kcluster gives each node its pod subnet, and pods a network.
+    #[must_use]
+    pub fn networked(self) -> bool {
+        self != Self::None
+    }
+
+    /// Whether a flannel of ours runs on each node.
+    #[must_use]
+    pub fn is_flannel(self) -> bool {
+        matches!(self, Self::Flannel | Self::FlannelHostGw)
     }
 }
 

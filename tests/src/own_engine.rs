@@ -52,6 +52,45 @@ impl OwnEngine {
         )
     }
 
+    /// The endpoint behind SSH: the server runs for each connection in the engine's own network, as on a machine
+    /// of its own, so that what the engine publishes is reached too.
+    ///
+    /// # Errors
+    /// When keys cannot be made.
+    pub fn behind_ssh(&self) -> Result<String> {
+        let at = |name: &str| self.folder.path().join(name).display().to_string();
+        for key in ["ssh_host", "ssh_user"] {
+            let path = at(key);
+            let args = ["-q", "-t", "ed25519", "-N", "", "-f", &path];
+            run(Command::new("ssh-keygen").args(args))?;
+        }
+        // Its place for unprivileged children; systemd makes it where that runs.
+        fs_err::create_dir_all("/run/sshd")?;
+        let server = format!(
+            "HostKey {}\nAuthorizedKeysFile {}\nPidFile none\nUsePAM no\nStrictModes no\n\
+             PasswordAuthentication no\nPermitRootLogin yes\nMaxStartups 100\nMaxSessions 100\n",
+            at("ssh_host"),
+            at("ssh_user.pub"),
+        );
+        fs_err::write(at("sshd_config"), server)?;
+        let key = fs_err::read_to_string(at("ssh_host.pub"))?;
+        fs_err::write(at("known_hosts"), format!("engine {key}"))?;
+        let client = format!(
+            "Host engine\nIdentityFile {}\nIdentitiesOnly yes\nUserKnownHostsFile {}\nStrictHostKeyChecking yes\n\
+             ProxyCommand nsenter --net=/proc/$(cat {})/ns/net /usr/sbin/sshd -i -f {}\n",
+            at("ssh_user"),
+            at("known_hosts"),
+            at("pid"),
+            at("sshd_config"),
+        );
+        fs_err::write(at("ssh_config"), client)?;
+        Ok(format!(
+            "ssh://root@engine{}?config={}",
+            at("docker.sock"),
+            at("ssh_config")
+        ))
+    }
+
     /// Stops the engine as an administrator would; its containers end with it.
     ///
     /// # Errors

@@ -20,6 +20,12 @@ pub(crate) enum Suite {
     Options,
     /// All of conformance, parallel and serial, on two workers, three times in a row
     Conformance,
+    /// Six cells: two versions with two network plugins, and two architectures; killed in the middle and resumed
+    Matrix,
+    /// Two engines share four cells, and one of them stops in the middle
+    Engines,
+    /// The tests of an operator in two cells
+    Operator,
     /// All of conformance of Kubernetes 1.37, once
     #[value(name = "conformance-1.37")]
     Conformance137,
@@ -40,6 +46,9 @@ impl Suite {
             Self::Versions => "versions",
             Self::Options => "options",
             Self::Conformance => "conformance",
+            Self::Matrix => "matrix",
+            Self::Engines => "engines",
+            Self::Operator => "operator",
             Self::Conformance137 => "conformance-1.37",
             Self::Architectures => "architectures",
             Self::ConformanceArm64 => "conformance-arm64",
@@ -60,6 +69,12 @@ impl Suite {
             Self::ConformanceArm64 => ("architectures", Some("all_parallel_specs_on_arm64")),
             Self::ConformanceS390x => ("architectures", Some("all_parallel_specs_on_s390x")),
             Self::Soak => ("soak", None),
+            Self::Matrix => ("matrix", Some("six_cells_killed_in_the_middle_and_resumed")),
+            Self::Engines => (
+                "matrix",
+                Some("two_engines_share_four_cells_and_one_is_lost"),
+            ),
+            Self::Operator => ("matrix", Some("an_operators_own_tests_pass_in_two_cells")),
         }
     }
 }

@@ -4,6 +4,7 @@ use camino::Utf8PathBuf;
 use kcluster_e2e::marks::Gauge;
 use kcluster_e2e::run::not_run;
 use kcluster_e2e::{Durations, E2eError, End, RunRequest, RunResult, Tools, Which};
+use kcluster_matrix::plan::SuiteSpec;
 use kcluster_matrix::{Arch, Emulation, KubeVersion, Shard, Sink, Suite, exit};
 
 use crate::config::{Layer, NameFlag, ReportFlag, SourceFlags, TestFlags};
@@ -19,7 +20,7 @@ mod plan;
 use finish::Done;
 use plan::Plan;
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
     /// Only specs whose name contains this
     substring: Option<String>,
@@ -81,7 +82,7 @@ impl E2e {
         let named = self.same.rerun_failed.is_some() || self.same.specs.is_some();
         let all = self.all || named;
         let which = if all { Which::All } else { Which::Parallel };
-        self.same.specs(context, which).await
+        self.same.followed(context, which).await
     }
 }
 
@@ -90,9 +91,31 @@ impl Args {
         Layer::of([&self.name.0, &self.report.0, &self.tests.0, &self.source.0])
     }
 
-    /// Lists the specs that are meant, runs them, and reports.
-    pub(super) async fn specs(self, context: Context, which: Which) -> anyhow::Result<u8> {
+    /// Those of a named suite, or the part of them that `shard` is.
+    pub(crate) fn of_suite(suite: &SuiteSpec, shard: Option<Shard>) -> (Self, Which) {
+        let which = if suite.all {
+            Which::All
+        } else {
+            Which::Parallel
+        };
+        let args = Self {
+            focus: suite.focus.clone(),
+            skip: suite.skip.clone(),
+            label_filter: suite.label_filter.clone(),
+            shard,
+            ..Self::default()
+        };
+        (args, which)
+    }
+
+    /// The same as [`specs`](Self::specs), shown as it goes.
+    pub(super) async fn followed(self, context: Context, which: Which) -> anyhow::Result<u8> {
         context.follow()?;
+        self.specs(context, which).await
+    }
+
+    /// Lists the specs that are meant, runs them, and reports.
+    pub(crate) async fn specs(self, context: Context, which: Which) -> anyhow::Result<u8> {
         if self.dry_run {
             return self.dry(&context, which).await;
         }

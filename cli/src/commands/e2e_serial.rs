@@ -18,6 +18,6 @@ impl Args {
     }
 
     pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
-        self.same.specs(context, Which::Serial).await
+        self.same.followed(context, Which::Serial).await
     }
 }

@@ -6,7 +6,7 @@ mod completions;
 mod config;
 mod doctor;
 mod down;
-mod e2e;
+pub(crate) mod e2e;
 mod e2e_parallel;
 mod e2e_serial;
 mod exec;
@@ -17,13 +17,15 @@ mod list;
 mod load;
 mod logs;
 mod man;
+mod matrix;
 mod nodes;
 mod report;
 mod resume;
 mod reup;
+mod run;
 mod snapshot;
 mod suspend;
-mod up;
+pub(crate) mod up;
 
 use clap::Subcommand;
 
@@ -73,6 +75,10 @@ commands! {
     E2e(e2e_parallel);
     /// Run the conformance specs that must run alone
     E2eSerial(e2e_serial);
+    /// Plan and run many cells: versions, network plugins, architectures
+    Matrix(matrix);
+    /// Run a command in every cell, with KUBECONFIG set
+    Run(run);
     /// Build, list and remove node images
     Images(images);
     /// List the clusters of the engine

@@ -47,13 +47,7 @@ impl Args {
         image::version(&context.settings)?;
         image::source(&context.settings)?;
         context.follow()?;
-        let result = interrupt::or_interrupted(boot(&context).await, &context.cancel);
-        let events = context.hub.events();
-        if result.as_ref().is_ok_and(|cluster| !cluster.existed) {
-            context.record(Record::create(&events_file(
-                &context.settings.cluster_dir(),
-            )));
-        }
+        let (result, events) = cluster(&context).await;
         context.hub.finish();
         if let Some(folder) = context.settings.report_dir.given() {
             let folder = context.host.folder.join(folder);
@@ -69,6 +63,18 @@ impl Args {
         tell(&context, &result?, &events);
         Ok(exit::PASSED)
     }
+}
+
+/// Makes the cluster, and keeps the record of its boot beside what is known of it.
+pub(crate) async fn cluster(context: &Context) -> (anyhow::Result<Cluster>, Vec<Event>) {
+    let result = interrupt::or_interrupted(boot(context).await, &context.cancel);
+    let events = context.hub.events();
+    if result.as_ref().is_ok_and(|cluster| !cluster.existed) {
+        context.record(Record::create(&events_file(
+            &context.settings.cluster_dir(),
+        )));
+    }
+    (result, events)
 }
 
 async fn boot(context: &Context) -> anyhow::Result<Cluster> {

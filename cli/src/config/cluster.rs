@@ -43,6 +43,7 @@ impl Settings {
             cni: self.cni,
             arch: platform.arch(),
             emulation: platform.emulation(),
+            variant: self.variant.given().cloned().unwrap_or_default(),
         }
     }
 

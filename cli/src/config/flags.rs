@@ -57,6 +57,8 @@ flags! {
     ReportFlag = Report;
     /// What is certified.
     ProductFlags = Product;
+    /// Many cells.
+    MatrixFlags = Matrix;
 }
 
 fn of(group: Group) -> impl Iterator<Item = &'static Key> {
@@ -82,6 +84,7 @@ fn arg(key: &'static Key) -> Arg {
         Group::Source => arg.help_heading("Source options"),
         Group::Cluster => arg.help_heading("Cluster options"),
         Group::Tests => arg.help_heading("Test options"),
+        Group::Matrix => arg.help_heading("Matrix options"),
         Group::Name | Group::Report | Group::Product => arg,
     };
     let arg = match key.short {

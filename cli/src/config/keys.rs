@@ -5,18 +5,20 @@ use std::num::NonZeroUsize;
 
 use camino::Utf8PathBuf;
 use ipnet::{Ipv4Net, Ipv6Net};
+use kcluster_matrix::plan::Order;
 use kcluster_matrix::{
     Arch, Audit, ClusterName, ClusterOptions, Cni, Egress, Emulation, IpFamily, ProxyMode, Swap,
     VersionRequest,
 };
 
 use super::host::Host;
+use super::matrix::Matrix;
 use super::patches::Patches;
 use super::per_node::PerNode;
 use super::table::{Group, Key, Origin, Source, settings};
 use super::timeout::Timeout;
 use super::value::{self, Value, known};
-use super::values::{Auto, E2eImages, SourceKind, Table};
+use super::values::{Auto, E2eImages, List, SourceKind, Table};
 
 settings! {
     /// Name of the cluster.
@@ -72,7 +74,7 @@ settings! {
     /// mounts = ["/srv/data:/data:ro"], ports = ["8080:30080"], cpus = "1.5", memory = "2GiB" }`.
     Cluster per_node: PerNode = |_| PerNode::default(), example "worker-1={cpus='1.5'}";
 
-    /// Network plugin: bridge, ptp or none.
+    /// Network plugin: bridge, ptp, flannel, flannel-host-gw or none.
     Cluster cni: Cni = |_| Cni::Bridge, example "ptp";
 
     /// Whether nodes and pods reach anything outside their cluster: open or closed.
@@ -131,6 +133,9 @@ settings! {
     /// How long a boot may take.
     Cluster boot_timeout: Timeout = |_| Timeout::minutes(10), example "90s";
 
+    /// What tells the cell from others of the same version, network plugin and architecture.
+    Cluster variant: Auto<String> = |_| Auto::Auto, example "n3";
+
     /// Processes that run specs; auto follows cores, memory and emulation.
     Tests processes: Auto<NonZeroUsize> = |_| Auto::Auto, example "6";
 
@@ -147,6 +152,18 @@ settings! {
 
     /// What PRODUCT.yaml of a bundle says, such as vendor, name, version and website_url.
     Product product: Table<String> = |_| Table::default(), example "vendor=Me,name=Mine";
+
+    /// Axes, suites, and what to include, exclude and override; a table `[matrix]` in a file.
+    Matrix matrix: Matrix = |_| Matrix::default(), example "{ kubernetes = [\"1.35\", \"1.36\"], cni = \"ptp\" }";
+
+    /// Order that cells start in: cheapest-first or failures-first.
+    Matrix matrix_order: Order = |_| Order::CheapestFirst, example "failures-first";
+
+    /// Cells at a time; auto is what cores, memory and disk carry.
+    Matrix cells_at_once: Auto<NonZeroUsize> = |_| Auto::Auto, example "2";
+
+    /// Engines that cells are spread over; none means the one of `engine`.
+    Matrix engines: List = |_| List::default(), example "unix:///run/a.sock,tcp://b:2375", hint "ENDPOINT,…";
 
     /// Where reports go; auto is a folder of the cluster's state.
     Report report_dir: Auto<Utf8PathBuf> = |_| Auto::Auto, example "/tmp/out";

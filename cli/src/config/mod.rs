@@ -12,6 +12,7 @@ mod flags;
 mod host;
 mod keys;
 mod load;
+mod matrix;
 mod metadata;
 mod patches;
 mod per_node;
@@ -26,15 +27,16 @@ mod variables;
 
 pub use error::ConfigError;
 pub use flags::{
-    ClusterFlags, GlobalFlags, ImageFlags, NameFlag, ProductFlags, ReportFlag, SourceFlags,
-    TestFlags,
+    ClusterFlags, GlobalFlags, ImageFlags, MatrixFlags, NameFlag, ProductFlags, ReportFlag,
+    SourceFlags, TestFlags,
 };
 pub use host::Host;
 pub use keys::{KEYS, Layer, Settings};
 pub use load::load;
+pub use matrix::{Matrix, layer_of};
 pub use patches::Patches;
 pub use per_node::PerNode;
 pub use show::{as_json, as_toml, as_variables, template, variable_of_state_dir};
 pub use table::{Group, Key, Origin};
 pub use timeout::Timeout;
-pub use values::{Auto, E2eImages, SourceKind, Table};
+pub use values::{Auto, E2eImages, List, SourceKind, Table};

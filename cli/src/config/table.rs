@@ -27,6 +27,8 @@ pub enum Group {
     Report,
     /// Commands that describe a product.
     Product,
+    /// Commands on a matrix of cells.
+    Matrix,
 }
 
 /// Where a value comes from.
@@ -170,6 +172,13 @@ macro_rules! settings {
         }
 
         impl Settings {
+            /// The same, with what `layer` says over it; where a value came from is kept.
+            #[must_use]
+            pub fn with(mut self, layer: Layer) -> Self {
+                $( if let Some(value) = layer.$field { self.$field = value; } )+
+                self
+            }
+
             /// Lays `layers` over each other, the first on top, and defaults below all.
             /// `origin` says where a layer has a key from.
             pub(super) fn resolve<L: Source>(mut layers: Vec<L>, host: &Host) -> Self {

@@ -63,6 +63,8 @@ fn parsed(flags: &[&str]) -> Layer {
         report: ReportFlag,
         #[command(flatten)]
         product: ProductFlags,
+        #[command(flatten)]
+        matrix: MatrixFlags,
     }
     let words = std::iter::once("all").chain(flags.iter().copied());
     let matches = <All as clap::CommandFactory>::command()
@@ -78,6 +80,7 @@ fn parsed(flags: &[&str]) -> Layer {
         &all.tests.0,
         &all.report.0,
         &all.product.0,
+        &all.matrix.0,
     ])
 }
 

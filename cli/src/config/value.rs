@@ -151,6 +151,7 @@ text_values! {
     super::timeout::Timeout, "DURATION", "a duration in quotes, such as \"90s\" or \"1h 30m\"";
     super::values::SourceKind, "SOURCE", "a source in quotes";
     super::values::E2eImages, "IMAGES", "images in quotes, as \"built\"";
+    kcluster_matrix::plan::Order, "ORDER", "\"cheapest-first\" or \"failures-first\"";
 }
 
 macro_rules! number_values {

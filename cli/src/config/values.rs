@@ -238,3 +238,39 @@ pub(super) fn inline<T: Value>(text: &str) -> Result<T, String> {
         .and_then(T::from_toml)
         .map_err(|error| error.message().to_owned())
 }
+
+/// Texts: `a,b`, or a list in a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct List(pub Vec<String>);
+
+impl Value for List {
+    const NAME: &'static str = "TEXT,…";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.starts_with('[') {
+            return inline(text);
+        }
+        let parts = text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        Ok(Self(parts.map(str::to_owned).collect()))
+    }
+
+    fn from_toml(value: ValueDeserializer<'_>) -> Result<Self, Error> {
+        Vec::deserialize(value).map(Self)
+    }
+
+    fn to_toml(&self) -> toml::Value {
+        toml::Value::Array(self.0.iter().map(|text| text.clone().into()).collect())
+    }
+
+    fn arg(arg: Arg) -> Arg {
+        arg.action(ArgAction::Append)
+    }
+
+    fn joined(mut self, later: Self) -> Self {
+        self.0.extend(later.0);
+        self
+    }
+}

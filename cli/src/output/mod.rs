@@ -4,6 +4,7 @@
 //! one for the terminal ([`live`] on a terminal, [`plain`] elsewhere), one that records
 //! to a file. Commands print results through the [`Printer`].
 
+mod board;
 mod hub;
 mod live;
 mod paint;
@@ -14,6 +15,7 @@ mod record;
 mod table;
 mod words;
 
+pub(crate) use board::Board;
 pub(crate) use hub::Hub;
 pub(crate) use paint::Paint;
 pub(crate) use printer::Printer;
@@ -29,4 +31,9 @@ pub(crate) fn terminal(printer: &Printer, verbosity: u8) -> Box<dyn Reporter> {
     } else {
         Box::new(plain::Plain::new(printer.clone(), verbosity))
     }
+}
+
+/// What writes events into the file that `printer` goes to.
+pub(crate) fn log(printer: &Printer) -> Box<dyn Reporter> {
+    Box::new(plain::Plain::new(printer.clone(), 2))
 }

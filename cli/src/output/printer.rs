@@ -1,6 +1,9 @@
 //! Writing to standard output and standard error.
 
 use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use camino::Utf8Path;
 
 use super::paint::Paint;
 use crate::config::Host;
@@ -11,6 +14,8 @@ use crate::error;
 pub(crate) struct Printer {
     coloured: bool,
     live: bool,
+    /// Everything goes into this file instead.
+    file: Option<Arc<Mutex<fs_err::File>>>,
 }
 
 impl Printer {
@@ -21,7 +26,32 @@ impl Printer {
         Self {
             coloured: terminal && !plain,
             live: terminal && !plain && host.variable("CI").is_none(),
+            file: None,
         }
+    }
+
+    /// Into a file, for what many do at once; it is added to.
+    pub(crate) fn to_file(path: &Utf8Path) -> std::io::Result<Self> {
+        let file = fs_err::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)?;
+        Ok(Self {
+            coloured: false,
+            live: false,
+            file: Some(Arc::new(Mutex::new(file))),
+        })
+    }
+
+    /// Takes the text if it goes into a file.
+    fn filed(&self, bytes: &[u8]) -> bool {
+        let Some(file) = &self.file else { return false };
+        // A full disk must not stop a run.
+        let _ = file
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write_all(bytes);
+        true
     }
 
     /// Whether lines may be redrawn.
@@ -35,24 +65,31 @@ impl Printer {
     }
 
     /// Data, with an end of line.
-    #[expect(clippy::unused_self, reason = "all output goes through a printer")]
     pub(crate) fn data(&self, text: &str) {
+        let line = format!("{}\n", text.trim_end_matches('\n'));
+        if self.filed(line.as_bytes()) {
+            return;
+        }
         let mut out = std::io::stdout().lock();
         // A reader that went away, as in `| head`, is no failure of ours.
-        let _ = writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush());
+        let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
     }
 
     /// Bytes of a file or archive, as they are.
-    #[expect(clippy::unused_self, reason = "all output goes through a printer")]
     pub(crate) fn raw(&self, bytes: &[u8]) {
+        if self.filed(bytes) {
+            return;
+        }
         let mut out = std::io::stdout().lock();
         let _ = out.write_all(bytes).and_then(|()| out.flush());
     }
 
     /// Anything that is not data.
-    #[expect(clippy::unused_self, reason = "all output goes through a printer")]
     pub(crate) fn tell(&self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{}", text.trim_end_matches('\n'));
+        let line = format!("{}\n", text.trim_end_matches('\n'));
+        if !self.filed(line.as_bytes()) {
+            let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        }
     }
 
     /// A warning.

@@ -78,7 +78,7 @@ fn controller_manager(spec: &ClusterSpec) -> Value {
     pairs.extend(leader(spec));
     // We know each node's pod subnet before it starts, and its CNI configuration
     // names it; the controller's own choice would be another.
-    if spec.cell.cni.wants_routes() {
+    if spec.cell.cni.networked() {
         pairs.push(("allocate-node-cidrs", "false"));
     }
     arguments(

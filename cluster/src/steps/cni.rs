@@ -1,7 +1,7 @@
 //! Tells Kubernetes what the nodes' CNI configuration says already.
 //!
-//! Bridge and ptp are in the node image and their configuration names the node's pod
-//! subnet. What is left is that the Node objects name it too, as they would if the
+//! Their programs are in the node image and their configuration names the node's pod
+//! subnet; flannel's daemon is added here. What is left is that the Node objects name it too, as they would if the
 //! controller manager had chosen it.
 
 use kcluster_matrix::Step;
@@ -10,11 +10,12 @@ use serde_json::json;
 use super::context::{Context, Plan};
 use crate::engine::ExecSpec;
 use crate::error::StepError;
+use crate::flannel;
 use crate::kubeadm;
 
 /// Writes each node's pod subnet into its object. All nodes must be registered.
 pub(super) async fn cni(context: &Context<'_>, plan: &Plan) -> Result<(), StepError> {
-    let nodes: Vec<_> = plan
+    let mut items: Vec<_> = plan
         .nodes
         .iter()
         .filter(|node| node.is_member())
@@ -28,7 +29,10 @@ pub(super) async fn cni(context: &Context<'_>, plan: &Plan) -> Result<(), StepEr
             })
         })
         .collect();
-    let list = json!({ "apiVersion": "v1", "kind": "List", "items": nodes });
+    if context.spec.cell.cni.is_flannel() {
+        items.extend(flannel::objects(context.spec, plan.control_plane().address));
+    }
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": items });
     let spec = ExecSpec {
         stdin: Some(list.to_string().into_bytes()),
         ..ExecSpec::new([

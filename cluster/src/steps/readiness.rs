@@ -19,6 +19,8 @@ pub(super) struct Readiness {
     wanted: Vec<String>,
     control_planes: Vec<String>,
     networked: bool,
+    /// What runs on each node, by its label `k8s-app`.
+    agents: Vec<&'static str>,
     /// Containers and heartbeats of an earlier life: what is told with them is not true now.
     stale: BTreeSet<String>,
     nodes: BTreeMap<String, bool>,
@@ -41,10 +43,17 @@ impl Readiness {
             wanted,
             control_planes,
             networked,
+            agents: vec!["kube-proxy"],
             stale: BTreeSet::new(),
             nodes: BTreeMap::new(),
             pods: BTreeMap::new(),
         }
+    }
+
+    /// The same, with more that runs on each node.
+    pub(super) fn with_agents(mut self, agents: impl IntoIterator<Item = &'static str>) -> Self {
+        self.agents.extend(agents);
+        self
     }
 
     /// Believes only what was written after the marks in `stale` (see [`marks`]).
@@ -110,9 +119,11 @@ impl Readiness {
                 Some(false) if self.networked => missing.push(format!("node {node} is not Ready")),
                 Some(_) => {}
             }
-            let proxied = |pod: &Pod| pod.app == "kube-proxy" && pod.node == *node;
-            if !self.pods.values().any(proxied) {
-                missing.push(format!("node {node} has no kube-proxy"));
+            for agent in &self.agents {
+                let runs = |pod: &Pod| pod.app == *agent && pod.node == *node;
+                if !self.pods.values().any(runs) {
+                    missing.push(format!("node {node} has no {agent}"));
+                }
             }
         }
         let component = |node| CONTROL_PLANE.map(|component| format!("{component}-{node}"));

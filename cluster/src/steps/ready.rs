@@ -12,6 +12,7 @@ use super::context::{Context, Plan};
 use super::readiness::Readiness;
 use super::watch::{self, Update, Watch};
 use crate::error::{StepError, StepFailure};
+use crate::flannel;
 
 /// Returns once all is Ready. Without a CNI: once all is that can be.
 pub(super) async fn ready(context: &Context<'_>, plan: &Plan) -> Result<(), StepError> {
@@ -32,13 +33,14 @@ pub(crate) async fn ready_again(
 }
 
 fn readiness(context: &Context<'_>, nodes: &[NodePlan]) -> Readiness {
-    let networked = context.spec.cell.cni.wants_routes();
+    let cni = context.spec.cell.cni;
     let names = |wanted: &dyn Fn(&NodePlan) -> bool| {
         let wanted = nodes.iter().filter(|node| wanted(node));
         wanted.map(|node| node.name.clone()).collect()
     };
     let control_planes = names(&|node| node.role == Role::ControlPlane);
-    Readiness::new(names(&NodePlan::is_member), control_planes, networked)
+    let agents = cni.is_flannel().then_some(flannel::APP);
+    Readiness::new(names(&NodePlan::is_member), control_planes, cni.networked()).with_agents(agents)
 }
 
 /// Waits; the nodes of `plan` are new, and still lack their subnets.
@@ -54,7 +56,7 @@ async fn wait(
 
     let registered = CancellationToken::new();
     let name_subnets = async {
-        if let Some(plan) = plan.filter(|_| context.spec.cell.cni.wants_routes()) {
+        if let Some(plan) = plan.filter(|_| context.spec.cell.cni.networked()) {
             registered.cancelled().await;
             cni(context, plan).await?;
         }

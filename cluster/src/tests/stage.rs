@@ -27,6 +27,7 @@ pub(crate) fn spec(name: &str, workers: u8) -> ClusterSpec {
             cni: Cni::Bridge,
             arch: Arch::Amd64,
             emulation: Emulation::Native,
+            variant: String::new(),
         },
         workers,
         image: IMAGE.into(),

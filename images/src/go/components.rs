@@ -35,10 +35,10 @@ pub(super) fn write_sources(component: &str, without: &[&str], dir: &Path) -> Re
     Ok(())
 }
 
-/// Components that no node image has a part of.
-const ELSEWHERE: [&str; 1] = ["emulator"];
+/// Components that no node image has a part of, or only some: the others do not depend on them.
+const ELSEWHERE: [&str; 2] = ["emulator", "flannel"];
 
-/// A hash of all embedded sources that node images are made of.
+/// A hash of all embedded sources that every node image is made of.
 pub(crate) fn embedded_digest() -> Key {
     FILES
         .iter()
@@ -170,6 +170,7 @@ mod tests {
             "node",
             "bake",
             "emulator",
+            "flannel",
         ] {
             assert!(
                 files(component).any(|(path, _)| path.ends_with("main.go")),

@@ -67,7 +67,7 @@ pub(super) async fn bake(
             &what,
             &key,
             (arch, request.platform.machine()),
-            Some(kube.store()),
+            &[kube.store()],
             async || collect(builder, request, kube, &wanted).await,
         )
         .await

@@ -165,7 +165,7 @@ pub(super) async fn bake(builder: &Builder, request: &NodeImageRequest) -> Resul
     let key = source.identify(recipe)?.key();
     let what = format!("images of Kubernetes {version} ({arch})");
     let store = builder
-        .store(&what, &key, (arch, machine), None, async || {
+        .store(&what, &key, (arch, machine), &[], async || {
             collect(builder, request, &requirements).await
         })
         .await?;

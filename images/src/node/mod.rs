@@ -7,6 +7,7 @@
 mod bare;
 mod e2e;
 mod fixtures;
+mod flannel;
 mod images;
 mod kube;
 mod listing;
@@ -55,6 +56,8 @@ pub struct NodeImageRequest {
     pub platform: Platform,
     /// Whether the images that tests run are inside.
     pub e2e: bool,
+    /// Whether flannel's image is inside.
+    pub flannel: bool,
 }
 
 /// A node image that is complete.
@@ -78,7 +81,12 @@ impl NodeImageRequest {
     /// # Errors
     /// When a source folder cannot be read.
     pub fn reference(&self) -> Result<String> {
-        let variant = if self.e2e { "-e2e" } else { "" };
+        let variant = match (self.e2e, self.flannel) {
+            (false, false) => "",
+            (true, false) => "-e2e",
+            (false, true) => "-flannel",
+            (true, true) => "-e2e-flannel",
+        };
         // `+` may be in a version, but not in a tag.
         let version = self.version.to_string().replace('+', "_");
         Ok(format!(
@@ -140,6 +148,12 @@ impl NodeImageRequest {
         } else {
             recipe
         };
+        // Nodes without it stay what they were.
+        let recipe = if self.flannel {
+            recipe.with("flannel", flannel::digest().as_str())
+        } else {
+            recipe
+        };
         Ok(self.source.identify(recipe)?.key())
     }
 }
@@ -177,33 +191,35 @@ impl Builder {
         ];
         // A layer of its own, so that images with and without tests share the big one below.
         let mut top = Tree::default();
+        let mut tests = None;
         if request.e2e {
-            let tests = e2e::bake(self, request, &kube).await?;
-            manifests.extend(tests.manifests());
-            in_use.push(tests.entry.clone());
-            top = Tree::from_folder(&tests.folder(), store::PLACE)?;
+            let store = e2e::bake(self, request, &kube).await?;
+            manifests.extend(store.manifests());
+            in_use.push(store.entry.clone());
+            top = Tree::from_folder(&store.folder(), store::PLACE)?;
+            tests = Some(store);
         }
-        registry::of_node(&mut top, &manifests)?;
-        let contains: Vec<String> = manifests.into_keys().collect();
-        let mut about = json!({
-            "kubernetes": request.version,
-            "arch": platform.arch(),
-            "source": request.source.to_string(),
-            "components": kube.components(),
-            "images": contains,
-        });
-        if platform.is_foreign() {
-            about["emulation"] = json!(platform.emulation());
-            about["machine"] = json!(machine);
-            about["native"] = json!(platform.emulation().runs_native());
-        }
-        top.text("kcluster/image.json", 0o644, format!("{about:#}\n"));
+        finish(request, &kube, &mut top, &manifests)?;
         let what = if request.e2e {
             TESTS_LAYER
         } else {
             "list of images"
         };
         trees.push((what, top));
+        if request.flannel {
+            // On top of all, so that everything below is shared with nodes that have none.
+            let bases: Vec<&store::Store> = [Some(kube.store()), tests.as_ref()]
+                .into_iter()
+                .flatten()
+                .collect();
+            let store = flannel::bake(self, request, &bases).await?;
+            manifests.extend(store.manifests());
+            in_use.push(store.entry.clone());
+            let mut tree = Tree::from_folder(&store.folder(), store::PLACE)?;
+            finish(request, &kube, &mut tree, &manifests)?;
+            trees.push(("flannel", tree));
+        }
+        let contains: Vec<String> = manifests.into_keys().collect();
 
         let mut layers = Vec::new();
         for (what, tree) in trees {
@@ -238,6 +254,31 @@ impl Builder {
             _in_use: in_use,
         })
     }
+}
+
+/// Adds what describes the node to its topmost layer.
+fn finish(
+    request: &NodeImageRequest,
+    kube: &kube::Kube,
+    top: &mut Tree,
+    manifests: &BTreeMap<String, String>,
+) -> Result<()> {
+    registry::of_node(top, manifests)?;
+    let platform = request.platform;
+    let mut about = json!({
+        "kubernetes": request.version,
+        "arch": platform.arch(),
+        "source": request.source.to_string(),
+        "components": kube.components(),
+        "images": manifests.keys().collect::<Vec<_>>(),
+    });
+    if platform.is_foreign() {
+        about["emulation"] = json!(platform.emulation());
+        about["machine"] = json!(platform.machine());
+        about["native"] = json!(platform.emulation().runs_native());
+    }
+    top.text("kcluster/image.json", 0o644, format!("{about:#}\n"));
+    Ok(())
 }
 
 #[cfg(test)]

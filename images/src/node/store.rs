@@ -147,7 +147,7 @@ impl Builder {
         what: &str,
         key: &Key,
         (arch, machine): (Arch, Arch),
-        base: Option<&Store>,
+        bases: &[&Store],
         collect: impl AsyncFnOnce() -> Result<Batch>,
     ) -> Result<Store> {
         let entry = self
@@ -169,7 +169,7 @@ impl Builder {
                 let mut run = as_root(&bake.path("bake"), &dir)
                     .arg("--store")
                     .arg(dir.join("store"));
-                if let Some(base) = base {
+                for base in bases {
                     run = run.arg("--base").arg(base.folder());
                 }
                 let report = run

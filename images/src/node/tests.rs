@@ -6,6 +6,7 @@ fn request(version: &str, e2e: bool) -> NodeImageRequest {
         version: version.parse().unwrap(),
         platform: Platform::native(Arch::Amd64),
         e2e,
+        flannel: false,
     }
 }
 

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use jiff::Zoned;
 
 use crate::run::{build, cargo, root, status};
-use crate::setup;
+use crate::{setup, tools};
 
 /// A long suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -27,6 +27,8 @@ pub(crate) enum Suite {
     ConformanceArm64,
     /// The same on s390x, which is big-endian
     ConformanceS390x,
+    /// The pull-request workflow with our action, run by act: green, then red
+    Action,
 }
 
 impl Suite {
@@ -39,6 +41,7 @@ impl Suite {
             Self::Architectures => "architectures",
             Self::ConformanceArm64 => "conformance-arm64",
             Self::ConformanceS390x => "conformance-s390x",
+            Self::Action => "action",
         }
     }
 
@@ -52,6 +55,7 @@ impl Suite {
             Self::Architectures => ("architectures", Some("every_architecture_passes_150_specs")),
             Self::ConformanceArm64 => ("architectures", Some("all_parallel_specs_on_arm64")),
             Self::ConformanceS390x => ("architectures", Some("all_parallel_specs_on_s390x")),
+            Self::Action => ("action", None),
         }
     }
 }
@@ -60,6 +64,10 @@ impl Suite {
 pub(crate) fn run(suite: Suite) -> Result<()> {
     build()?;
     setup::run()?;
+    tools::install()?;
+    if suite == Suite::Action {
+        tools::built("act")?;
+    }
     let note = tempfile::NamedTempFile::new()?;
     let (file, test) = suite.test();
     let (code, took) = status(

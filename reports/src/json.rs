@@ -10,6 +10,9 @@ use crate::text::cap;
 /// older one would misunderstand; new keys are not such a reason.
 pub const SCHEMA: u32 = 1;
 
+/// What `report.json` looks like, as a JSON Schema.
+pub const JSON_SCHEMA: &str = include_str!("json/schema.json");
+
 /// At most this much of what one case printed.
 const MOST_PER_CASE: usize = 256 << 10;
 

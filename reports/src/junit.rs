@@ -19,7 +19,7 @@ use kcluster_matrix::outcome::{Case, Outcome, Suite, Totals};
 use thiserror::Error;
 use time::{Duration, OffsetDateTime};
 
-use crate::text::{cap, first_line, one_line, xml_text};
+use crate::text::{cap, excerpt, first_line, one_line, xml_text};
 
 /// At most this much of what one case printed; upstream's viewers refuse large files.
 const MOST_PER_CASE: usize = 128 << 10;
@@ -134,13 +134,10 @@ fn output(case: &Case, left: &mut usize) -> Option<String> {
 
 /// Text for a CDATA section, charged to what the report has left.
 fn body(text: &str, left: &mut usize) -> String {
-    let text = xml_text(text);
     let most = if *left == 0 { LITTLE } else { MOST_PER_CASE };
-    let text = cap(&text, most);
+    let text = excerpt(text, most);
     *left = left.saturating_sub(text.len());
-    // A cut can bring the two ends of `]]` and `>` together no more than a character can be split:
-    // there is a line between them.
-    text.into_owned()
+    text
 }
 
 fn attribute(text: &str) -> String {

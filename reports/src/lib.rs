@@ -5,12 +5,16 @@
 //! clock, no colour. What cases printed is untrusted and may be anything; each format is made
 //! safe where it is written ([`text`]).
 
+pub mod across;
+pub mod annotations;
 pub mod bench;
 pub mod bundle;
+pub mod compare;
 pub mod html;
 pub mod json;
 pub mod junit;
 pub mod merge;
+pub mod native;
 pub mod property;
 pub mod resume;
 pub mod summary;

@@ -16,3 +16,24 @@ pub const KUBERNETES: &str = "kubernetes";
 pub const MEMORY_PEAK: &str = "memory-peak-bytes";
 /// The most of the disk that was in use, in bytes.
 pub const DISK_PEAK: &str = "disk-peak-bytes";
+/// The network plugin.
+pub const CNI: &str = "cni";
+/// The architecture.
+pub const ARCH: &str = "arch";
+/// What of the cell was emulated.
+pub const EMULATION: &str = "emulation";
+/// How long the suite ran, by the clock, in seconds.
+pub const SECONDS: &str = "seconds";
+
+/// What tells the cells of a matrix apart, the most telling first; reports show those that differ.
+pub const AXES: [&str; 9] = [
+    KUBERNETES,
+    CNI,
+    ARCH,
+    EMULATION,
+    "control-planes",
+    "workers",
+    "runtime",
+    "ip-family",
+    "kube-proxy-mode",
+];

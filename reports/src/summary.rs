@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use kcluster_matrix::outcome::{Case, Outcome, Suite, Totals};
 
+use crate::across::{Across, Verdict};
 use crate::property;
-use crate::text::{bytes, cap, duration, one_line, xml_text};
+use crate::text::{bytes, cap, duration, first_line, one_line, xml_text};
 
 /// More failures than this are only counted; a page with all of them helps nobody.
 const MOST_FAILURES: usize = 50;
@@ -18,9 +19,13 @@ const MOST_LINES: usize = 12;
 /// How many of the slowest specs are named.
 const SLOWEST: usize = 10;
 
+/// Clusters of failures that are named.
+const MOST_CLUSTERS: usize = 10;
+
 /// The summary of `suites`.
 #[must_use]
 pub fn render(suites: &[Suite]) -> String {
+    let across = Across::new(suites);
     let all = Totals::of(suites.iter().flat_map(|suite| &suite.cases));
     let mut out = String::new();
     let verdict = match (all.errored, all.failed, all.cases()) {
@@ -33,12 +38,71 @@ pub fn render(suites: &[Suite]) -> String {
         }
     };
     let _ = writeln!(out, "## kcluster: {verdict}\n");
-    suite_table(&mut out, suites);
+    if across.is_matrix() {
+        cell_table(&mut out, &across);
+    } else {
+        suite_table(&mut out, suites);
+    }
     high_water(&mut out, suites);
-    failures(&mut out, suites);
+    clusters(&mut out, &across);
+    failures(&mut out, &across);
     flaky(&mut out, suites);
     slowest(&mut out, suites);
     out
+}
+
+fn cell_table(out: &mut String, across: &Across<'_>) {
+    let bad = across.cells.iter();
+    let bad = bad.filter(|cell| cell.verdict > Verdict::Passed).count();
+    let _ = writeln!(
+        out,
+        "{} of {} cells passed.\n",
+        across.cells.len() - bad,
+        across.cells.len()
+    );
+    out.push_str("| cell | verdict | passed | failed | errored | skipped | flaky | time |\n");
+    out.push_str("|---|---|--:|--:|--:|--:|--:|--:|\n");
+    for cell in &across.cells {
+        let totals = cell.totals;
+        let verdict = cell.verdict.word();
+        let verdict = match cell.verdict {
+            Verdict::Failed | Verdict::Errored => format!("**{verdict}**"),
+            _ => verdict.to_owned(),
+        };
+        let _ = writeln!(
+            out,
+            "| {} | {verdict} | {} | {} | {} | {} | {} | {} |",
+            inline(cell.name),
+            totals.passed,
+            totals.failed,
+            totals.errored,
+            totals.skipped,
+            totals.flaky,
+            duration(cell.took())
+        );
+    }
+}
+
+/// Failures of different specs that say the same: mostly one fault.
+fn clusters(out: &mut String, across: &Across<'_>) {
+    let clusters = across.clusters();
+    if clusters.is_empty() {
+        return;
+    }
+    out.push_str("\n### Failures that say the same\n\n");
+    for cluster in clusters.iter().take(MOST_CLUSTERS) {
+        let specs = cluster.specs.len();
+        let on = match &cluster.cells[..] {
+            _ if !across.is_matrix() => String::new(),
+            [cell] => across
+                .cells
+                .get(*cell)
+                .map_or_else(String::new, |cell| format!(" on {}", inline(cell.name))),
+            cells => format!(" on {} cells", cells.len()),
+        };
+        let said = inline(&cap(first_line(cluster.example), 300));
+        let _ = writeln!(out, "- {specs} specs{on}: {said}");
+    }
 }
 
 fn suite_table(out: &mut String, suites: &[Suite]) {
@@ -83,34 +147,39 @@ fn high_water(out: &mut String, suites: &[Suite]) {
     }
 }
 
-fn failures(out: &mut String, suites: &[Suite]) {
-    let bad: Vec<(&Suite, &Case)> = cases(suites)
-        .filter(|(_, case)| case.outcome.severity() >= 2)
-        .collect();
+fn failures(out: &mut String, across: &Across<'_>) {
+    let bad = across.bad();
     if bad.is_empty() {
         return;
     }
     out.push_str("\n### Failures\n");
-    for (suite, case) in bad.iter().take(MOST_FAILURES) {
-        let (word, message) = match &case.outcome {
-            Outcome::Errored { message } => ("errored", message),
-            Outcome::Failed { message } => ("failed", message),
-            Outcome::Passed | Outcome::Skipped { .. } => continue,
+    for spec in bad.iter().take(MOST_FAILURES) {
+        let worst = spec
+            .runs
+            .iter()
+            .max_by_key(|run| run.case.outcome.severity());
+        let Some(worst) = worst else {
+            continue;
         };
+        let word = match worst.case.outcome {
+            Outcome::Errored { .. } => "errored",
+            _ => "failed",
+        };
+        let place = across.pattern(spec).words();
+        let place = place.unwrap_or_else(|| format!("{} {}", worst.suite.name, spec.phase));
         let _ = writeln!(
             out,
-            "\n<details><summary>{} <b>{word}</b> after {} ({} {})</summary>\n\n{}\n</details>",
-            inline(&case.name),
-            duration(case.took),
-            inline(&suite.name),
-            inline(&suite.phase),
-            fenced(message)
+            "\n<details><summary>{} <b>{word}</b> after {} ({})</summary>\n\n{}\n</details>",
+            inline(spec.name),
+            duration(worst.case.took),
+            inline(&place),
+            fenced(worst.message())
         );
     }
     if bad.len() > MOST_FAILURES {
         let _ = writeln!(
             out,
-            "\n… and {} more, see junit.xml.",
+            "\n… and {} more, see report.html.",
             bad.len() - MOST_FAILURES
         );
     }
@@ -148,7 +217,7 @@ fn cases(suites: &[Suite]) -> impl Iterator<Item = (&Suite, &Case)> {
 }
 
 /// One line that Markdown and HTML show as it is, also in a table.
-fn inline(text: &str) -> String {
+pub(crate) fn inline(text: &str) -> String {
     let line = one_line(&xml_text(text));
     let mut out = String::with_capacity(line.len());
     for c in line.chars() {
@@ -166,7 +235,7 @@ fn inline(text: &str) -> String {
 }
 
 /// The first lines of `text` as a code block that nothing in it can end.
-fn fenced(text: &str) -> String {
+pub(crate) fn fenced(text: &str) -> String {
     let text = xml_text(text);
     let text = cap(&text, 4 << 10);
     let mut lines: Vec<&str> = text.lines().take(MOST_LINES).collect();
@@ -179,107 +248,4 @@ fn fenced(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn suite(cases: Vec<Case>) -> Suite {
-        Suite {
-            name: "v1.36.3-bridge-amd64".into(),
-            phase: "conformance".into(),
-            host: "here".into(),
-            started: "2026-11-21T03:00:00Z".parse().unwrap(),
-            properties: Vec::new(),
-            cases,
-        }
-    }
-
-    fn case(name: &str, seconds: u64, outcome: Outcome, attempts: u32) -> Case {
-        Case {
-            name: name.into(),
-            class: "sig-node".into(),
-            took: Duration::from_secs(seconds),
-            outcome,
-            attempts,
-            output: String::new(),
-        }
-    }
-
-    #[test]
-    fn failures_flakes_and_the_slowest_are_named() {
-        let message = "expected `2`\n``` to equal\n3".to_owned();
-        let cases = vec![
-            case("[sig-node] Pods a|b", 3, Outcome::Passed, 1),
-            case(
-                "[sig-node] Pods <script>",
-                70,
-                Outcome::Failed { message },
-                1,
-            ),
-            case("[sig-node] Pods flake", 2, Outcome::Passed, 2),
-            case(
-                "[sig-node] Pods skip",
-                0,
-                Outcome::Skipped {
-                    reason: "no".into(),
-                },
-                1,
-            ),
-        ];
-        insta::assert_snapshot!(render(&[suite(cases)]), @r"
-        ## kcluster: 1 of 4 failed
-
-        | cell | phase | passed | failed | errored | skipped | flaky | longest |
-        |---|---|--:|--:|--:|--:|--:|--:|
-        | v1.36.3-bridge-amd64 | conformance | 2 | 1 | 0 | 1 | 1 | 1 min 10 s |
-
-        ### Failures
-
-        <details><summary>&#91;sig-node&#93; Pods &lt;script&gt; <b>failed</b> after 1 min 10 s (v1.36.3-bridge-amd64 conformance)</summary>
-
-        ````
-        expected `2`
-        ``` to equal
-        3
-        ````
-        </details>
-
-        ### Flaky
-
-        - &#91;sig-node&#93; Pods flake (2 attempts)
-
-        ### Slowest
-
-        | time | spec |
-        |--:|---|
-        | 1 min 10 s | &#91;sig-node&#93; Pods &lt;script&gt; |
-        | 3.0 s | &#91;sig-node&#93; Pods a&#124;b |
-        | 2.0 s | &#91;sig-node&#93; Pods flake |
-        ");
-    }
-
-    #[test]
-    fn what_went_well_is_short_and_what_went_badly_is_bounded() {
-        assert_eq!(render(&[]), "## kcluster: nothing was run\n\n");
-        let mut big = suite(vec![case("a", 0, Outcome::Passed, 1)]);
-        for name in [property::MEMORY_PEAK, property::DISK_PEAK] {
-            big.properties
-                .push((name.into(), (3_u64 << 30).to_string()));
-        }
-        assert!(render(&[big]).contains("memory 3.0 GiB, disk 3.0 GiB."));
-        let good = render(&[suite(vec![case("a", 0, Outcome::Passed, 1)])]);
-        assert!(
-            good.starts_with("## kcluster: all 1 passed\n") && !good.contains("###"),
-            "{good}"
-        );
-        let errored = || Outcome::Errored {
-            message: "line\n".repeat(10_000),
-        };
-        let many = (0..2000)
-            .map(|n| case(&n.to_string(), 0, errored(), 1))
-            .collect();
-        let bad = render(&[suite(many)]);
-        assert!(bad.contains("2000 of 2000 could not be judged") && bad.contains("and 1950 more"));
-        // A job's summary may hold 1 MiB.
-        assert!(bad.len() < 64 << 10, "{}", bad.len());
-    }
-}
+mod tests;

@@ -109,6 +109,28 @@ pub fn cap(text: &str, most: usize) -> Cow<'_, str> {
     ))
 }
 
+/// What [`xml_text`] makes of `text`, in at most about `most` bytes, as [`cap`] cuts. Only what is kept is
+/// looked at: logs can be large.
+#[must_use]
+pub fn excerpt(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return xml_text(text);
+    }
+    let head = text.floor_char_boundary(most / 4);
+    let tail = text.ceil_char_boundary(text.len() - (most - most / 4));
+    // A line that is cut may begin within an escape sequence.
+    let line = text[tail..]
+        .find('\n')
+        .filter(|skipped| *skipped < most / 4);
+    let tail = line.map_or(tail, |skipped| tail + skipped + 1);
+    format!(
+        "{}\n[… {} bytes left out …]\n{}",
+        xml_text(&text[..head]),
+        tail - head,
+        xml_text(&text[tail..])
+    )
+}
+
 /// A duration as a person reads it.
 #[must_use]
 pub fn duration(time: Duration) -> String {
@@ -177,6 +199,16 @@ mod tests {
     }
 
     #[test]
+    fn excerpts_are_clean_and_begin_with_a_line() {
+        assert_eq!(excerpt("\u{1b}[1mshort", 9), "short");
+        let text = format!("{}\n{}", "a\0".repeat(50), "z".repeat(12));
+        assert_eq!(
+            excerpt(&text, 20),
+            "aaa\n[… 96 bytes left out …]\nzzzzzzzzzzzz"
+        );
+    }
+
+    #[test]
     fn durations_are_readable() {
         let of = |ms| duration(Duration::from_millis(ms));
         assert_eq!(
@@ -206,6 +238,14 @@ mod tests {
             let text = xml_text(&text);
             prop_assert!(text.chars().all(is_xml));
             prop_assert!(!text.contains("]]>"));
+        }
+
+        #[test]
+        fn an_excerpt_is_a_capped_clean_text(text in any::<String>(), most in 0usize..300) {
+            let short = excerpt(&text, most);
+            prop_assert!(short.chars().all(is_xml) && !short.contains("]]>"));
+            // Each end of a CDATA section becomes one byte longer.
+            prop_assert!(short.len() <= most + most / 3 + 60, "{}", short.len());
         }
 
         #[test]

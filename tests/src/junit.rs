@@ -1,11 +1,12 @@
-//! JUnit files as another reader sees them: PyPI's `junitparser`.
+//! JUnit files as other readers see them: PyPI's `junitparser` and npm's `junit2json`.
 
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::process::run;
+use crate::{node, node_packages};
 
 /// What a JUnit file says in sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -32,10 +33,10 @@ print(json.dumps({"tests": len(cases), "failures": count(Failure), "errors": cou
 "#;
 
 /// Reads the suites whose name contains `suite` with `junitparser`, which is installed
-/// into a virtual environment below `folder` first.
+/// into a virtual environment below `folder` first, and with `junit2json` where that is installed.
 ///
 /// # Errors
-/// When Python or the package cannot be had, or the file cannot be read.
+/// When Python or the package cannot be had, the file cannot be read, or the readers disagree.
 pub fn junit_totals(folder: &Path, file: &Path, suite: &str) -> Result<JunitTotals> {
     let environment = folder.join("junitparser");
     let python = environment.join("bin/python");
@@ -48,5 +49,16 @@ pub fn junit_totals(folder: &Path, file: &Path, suite: &str) -> Result<JunitTota
         .args(["-c", READER])
         .arg(file)
         .arg(suite))?;
-    serde_json::from_str(&output).with_context(|| format!("junitparser printed {output}"))
+    let totals: JunitTotals =
+        serde_json::from_str(&output).with_context(|| format!("junitparser printed {output}"))?;
+    if node_packages("junit2json") {
+        let output = node("junit.mjs", &[&file.display().to_string(), suite])?;
+        let other: JunitTotals = serde_json::from_str(&output)
+            .with_context(|| format!("junit2json printed {output}"))?;
+        ensure!(
+            totals == other,
+            "junitparser reads {totals:?}, junit2json {other:?}"
+        );
+    }
+    Ok(totals)
 }

@@ -58,6 +58,21 @@ impl Kcluster {
         })
     }
 
+    /// The binary that is tested.
+    #[must_use]
+    pub fn binary() -> PathBuf {
+        if let Some(path) = std::env::var_os("KCLUSTER_BIN") {
+            return path.into();
+        }
+        // This test stands in <target>/<profile>/deps.
+        let test = std::env::current_exe().unwrap_or_default();
+        let profile = test
+            .parent()
+            .and_then(Path::parent)
+            .unwrap_or(Path::new("."));
+        profile.join("cargo-kcluster")
+    }
+
     /// The state folder.
     #[must_use]
     pub fn state(&self) -> &Path {
@@ -67,7 +82,7 @@ impl Kcluster {
     /// A command of kcluster's, not started.
     #[must_use]
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(Self::binary());
         command
             .args(args)
             .env("KCLUSTER_STATE_DIR", self.state.path())
@@ -87,7 +102,7 @@ impl Kcluster {
         let output = self
             .command(args)
             .output()
-            .with_context(|| format!("failed to start {}", binary().display()))?;
+            .with_context(|| format!("failed to start {}", Self::binary().display()))?;
         Ok(Output {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -124,17 +139,4 @@ impl Drop for Kcluster {
         }
         let _ = docker(&["version"]);
     }
-}
-
-fn binary() -> PathBuf {
-    if let Some(path) = std::env::var_os("KCLUSTER_BIN") {
-        return path.into();
-    }
-    // This test stands in <target>/<profile>/deps.
-    let test = std::env::current_exe().unwrap_or_default();
-    let profile = test
-        .parent()
-        .and_then(Path::parent)
-        .unwrap_or(Path::new("."));
-    profile.join("cargo-kcluster")
 }

@@ -9,15 +9,18 @@
     reason = "tests tell why they skip and how long they took"
 )]
 
+mod browser;
 mod engine;
 mod junit;
 mod kcluster;
 mod oci;
 mod own_engine;
 mod process;
+pub mod sample;
 mod sshd;
 pub mod suite;
 
+pub use browser::{node, node_packages};
 pub use engine::{Inventory, docker};
 pub use junit::{JunitTotals, junit_totals};
 pub use kcluster::{Kcluster, Output};
@@ -28,24 +31,62 @@ pub use sshd::Sshd;
 /// Specs of the smoke run, as `e2e --focus` takes them: a regular expression.
 pub const SMOKE: &str = include_str!("../smoke.txt");
 
+/// Folders of programs.
+const FOLDERS: [&str; 6] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
+];
+
+/// Says that a test, or a part of it, does not run, and why.
+pub fn skipped(test: &str, why: &str) {
+    eprintln!("SKIPPED {test}: {why}");
+}
+
+fn find(program: &str) -> Option<std::path::PathBuf> {
+    let mut paths = FOLDERS
+        .iter()
+        .map(|folder| std::path::Path::new(folder).join(program));
+    paths.find(|path| path.exists())
+}
+
 /// Whether a program is installed; says so when it is not.
 #[must_use]
 pub fn installed(test: &str, program: &str) -> bool {
-    let folders = [
-        "/usr/local/sbin",
-        "/usr/local/bin",
-        "/usr/sbin",
-        "/usr/bin",
-        "/sbin",
-        "/bin",
-    ];
-    let found = folders
-        .iter()
-        .any(|folder| std::path::Path::new(folder).join(program).exists());
+    let found = find(program).is_some();
     if !found {
-        eprintln!("SKIPPED {test}: {program} is not installed");
+        skipped(test, &format!("{program} is not installed"));
     }
     found
+}
+
+/// A program that `cargo xtask test` built for the tests; says so when it is not there.
+#[must_use]
+pub fn tool(test: &str, program: &str) -> Option<std::path::PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(std::path::PathBuf::from);
+    let home = || Some(std::path::Path::new(&std::env::var_os("HOME")?).join(".cache"));
+    let path = cache.or_else(home)?.join("kcluster/tools").join(program);
+    if path.exists() {
+        return Some(path);
+    }
+    skipped(
+        test,
+        &format!("{program} is not built; `cargo xtask test` builds it"),
+    );
+    None
+}
+
+/// The path of Chromium or of Chrome; says so when there is neither.
+#[must_use]
+pub fn chromium(test: &str) -> Option<String> {
+    let found = ["chromium", "google-chrome"].into_iter().find_map(find);
+    if found.is_none() {
+        skipped(test, "Chromium is not installed");
+    }
+    Some(found?.display().to_string())
 }
 
 /// Whether tests with real clusters are to run; says so when not.
@@ -53,7 +94,10 @@ pub fn installed(test: &str, program: &str) -> bool {
 pub fn real_clusters(test: &str) -> bool {
     let wanted = std::env::var("KCLUSTER_TESTS").is_ok_and(|tests| tests == "all");
     if !wanted {
-        eprintln!("SKIPPED {test}: needs an engine and a node image; `cargo xtask test` runs it");
+        skipped(
+            test,
+            "needs an engine and a node image; `cargo xtask test` runs it",
+        );
     }
     wanted
 }

@@ -1,6 +1,12 @@
 //! The engine fails: it is stopped in the middle of a boot, it goes down with its host, or its
 //! disk is full.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking and tells its timings"
+)]
+
 use std::time::{Duration, Instant};
 
 use kcluster_tests::{Kcluster, OwnEngine, real_clusters};

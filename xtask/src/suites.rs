@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use jiff::Zoned;
 
 use crate::run::{build, cargo, root, status};
-use crate::setup;
+use crate::{setup, tools};
 
 /// A long suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -37,6 +37,8 @@ pub(crate) enum Suite {
     ConformanceS390x,
     /// 100 suspensions and 50 snapshots under a workload that writes and checks
     Soak,
+    /// The pull-request workflow with our action, run by act: green, then red
+    Action,
 }
 
 impl Suite {
@@ -54,6 +56,7 @@ impl Suite {
             Self::ConformanceArm64 => "conformance-arm64",
             Self::ConformanceS390x => "conformance-s390x",
             Self::Soak => "soak",
+            Self::Action => "action",
         }
     }
 
@@ -75,6 +78,7 @@ impl Suite {
                 Some("two_engines_share_four_cells_and_one_is_lost"),
             ),
             Self::Operator => ("matrix", Some("an_operators_own_tests_pass_in_two_cells")),
+            Self::Action => ("action", None),
         }
     }
 }
@@ -83,6 +87,10 @@ impl Suite {
 pub(crate) fn run(suite: Suite) -> Result<()> {
     build()?;
     setup::run()?;
+    tools::install()?;
+    if suite == Suite::Action {
+        tools::built("act")?;
+    }
     let note = tempfile::NamedTempFile::new()?;
     let (file, test) = suite.test();
     let (code, took) = status(

@@ -1,26 +1,46 @@
 //! Programs that only the tests need, from the host's own packages.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use crate::run::check;
+use crate::run::{check, root};
 
-/// Each program and the Debian package that brings it.
-const TOOLS: &[(&str, &str)] = &[
-    ("/usr/sbin/sshd", "openssh-server"),
-    ("/usr/bin/ssh", "openssh-client"),
-    ("/usr/bin/stunnel4", "stunnel4"),
-    ("/usr/bin/openssl", "openssl"),
-    ("/usr/bin/python3", "python3-venv"),
+/// Programs, any of which will do, and the Debian package that brings the first.
+const TOOLS: &[(&[&str], &str)] = &[
+    (&["/usr/sbin/sshd"], "openssh-server"),
+    (&["/usr/bin/ssh"], "openssh-client"),
+    (&["/usr/bin/stunnel4"], "stunnel4"),
+    (&["/usr/bin/openssl"], "openssl"),
+    (&["/usr/bin/python3"], "python3-venv"),
+    (&["/usr/bin/shellcheck"], "shellcheck"),
+    (&["/usr/bin/node", "/usr/local/bin/node"], "nodejs"),
+    (&["/usr/bin/npm", "/usr/local/bin/npm"], "npm"),
+    (&["/usr/bin/chromium", "/usr/bin/google-chrome"], "chromium"),
+];
+
+/// Programs built from their Go modules, at these versions.
+const GO_TOOLS: &[(&str, &str)] = &[
+    (
+        "actionlint",
+        "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12",
+    ),
+    ("act", "github.com/nektos/act@v0.2.89"),
 ];
 
 /// Installs what is missing, where that is possible; tests without their tool are skipped aloud.
 pub(crate) fn install() -> Result<()> {
+    packages()?;
+    browser()?;
+    built("actionlint")
+}
+
+fn packages() -> Result<()> {
+    let there = |paths: &&[&str]| paths.iter().any(|path| Path::new(path).exists());
     let missing: Vec<&str> = TOOLS
         .iter()
-        .filter(|(program, _)| !Path::new(program).exists())
+        .filter(|(paths, _)| !there(paths))
         .map(|(_, package)| *package)
         .collect();
     if missing.is_empty() || !Path::new("/usr/bin/apt-get").exists() {
@@ -34,5 +54,51 @@ pub(crate) fn install() -> Result<()> {
             .env("DEBIAN_FRONTEND", "noninteractive")
             .env("RUNLEVEL", "1"),
     )?;
+    Ok(())
+}
+
+/// The packages of `tests/browser`, exactly those of its lock file; their own install scripts do not run.
+fn browser() -> Result<()> {
+    let folder = root().join("tests/browser");
+    let written = |name: &str| fs_err::metadata(folder.join(name)).and_then(|it| it.modified());
+    // npm writes this file last.
+    let installed = written("node_modules/.package-lock.json").ok();
+    if installed.is_some_and(|at| written("package-lock.json").is_ok_and(|lock| at >= lock)) {
+        return Ok(());
+    }
+    check(
+        Command::new("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(&folder),
+    )?;
+    Ok(())
+}
+
+/// Builds one of [`GO_TOOLS`] into kcluster's cache, unless this version of it is there.
+pub(crate) fn built(program: &str) -> Result<()> {
+    let (_, module) = GO_TOOLS
+        .iter()
+        .find(|(name, _)| *name == program)
+        .with_context(|| format!("{program} is no tool of the tests"))?;
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || Some(Path::new(&std::env::var_os("HOME")?).join(".cache"));
+    let folder = cache
+        .or_else(home)
+        .context("neither XDG_CACHE_HOME nor HOME is set")?;
+    let folder = folder.join("kcluster/tools");
+    let stamp = folder.join(format!("{program}.module"));
+    if fs_err::read_to_string(&stamp).is_ok_and(|built| built == *module) {
+        return Ok(());
+    }
+    fs_err::create_dir_all(&folder)?;
+    check(
+        Command::new("go")
+            .args(["install", module])
+            .env("GOBIN", &folder)
+            .env("CGO_ENABLED", "0")
+            // Outside of any module.
+            .current_dir(&folder),
+    )?;
+    fs_err::write(&stamp, module)?;
     Ok(())
 }

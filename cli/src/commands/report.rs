@@ -1,10 +1,10 @@
-//! `report merge`, `html`, `summary`, `bundle`.
+//! `report merge`, `html`, `summary`, `annotations`, `totals`, `compare`, `schema`, `bundle`.
 
 use camino::Utf8PathBuf;
 use clap::Subcommand;
-use kcluster_matrix::exit;
 use kcluster_matrix::outcome::Totals;
-use kcluster_reports::{bundle, html, merge, property, summary};
+use kcluster_matrix::{Suite, exit};
+use kcluster_reports::{annotations, bundle, compare, html, json, merge, property, summary};
 
 use crate::config::{Layer, ProductFlags, ReportFlag};
 use crate::context::Context;
@@ -42,6 +42,32 @@ enum Sub {
         #[arg(value_name = "DIR")]
         folder: Option<Utf8PathBuf>,
     },
+    /// Print workflow commands of GitHub Actions: an error for what failed, a warning for what was flaky
+    Annotations {
+        /// Folder of a report [default: the last run's]
+        #[arg(value_name = "DIR")]
+        folder: Option<Utf8PathBuf>,
+    },
+    /// Print the verdict and the counts, one NAME=VALUE a line, as outputs of a job want it
+    Totals {
+        /// Folder of a report [default: the last run's]
+        #[arg(value_name = "DIR")]
+        folder: Option<Utf8PathBuf>,
+    },
+    /// Tell what is new, fixed, still failing, flaky or slower; exit code 4 when something fails that did not
+    Compare {
+        /// Folder of the earlier report
+        #[arg(value_name = "OLD")]
+        old: Utf8PathBuf,
+        /// Folder of the later report
+        #[arg(value_name = "NEW")]
+        new: Utf8PathBuf,
+        /// Print JSON instead of Markdown
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON Schema of report.json
+    Schema,
     /// Write what the conformance programme wants; refuses what it would refuse
     Bundle {
         /// Folder of a report [default: the last run's]
@@ -60,7 +86,12 @@ impl Args {
         match &self.command {
             Sub::Merge { report, .. } => Layer::of([&report.0]),
             Sub::Bundle { product, .. } => Layer::of([&product.0]),
-            Sub::Html { .. } | Sub::Summary { .. } => Layer::default(),
+            Sub::Html { .. }
+            | Sub::Summary { .. }
+            | Sub::Annotations { .. }
+            | Sub::Totals { .. }
+            | Sub::Compare { .. }
+            | Sub::Schema => Layer::default(),
         }
     }
 
@@ -73,6 +104,24 @@ impl Args {
                 let folder = report::folder(&context, folder.as_ref())?;
                 let text = summary::render(&report::read(&folder)?.suites);
                 context.printer.data(&text);
+                Ok(exit::PASSED)
+            }
+            Sub::Annotations { folder } => {
+                let folder = report::folder(&context, folder.as_ref())?;
+                let text = annotations::render(&report::read(&folder)?.suites);
+                context.printer.data(&text);
+                Ok(exit::PASSED)
+            }
+            Sub::Totals { folder } => {
+                let folder = report::folder(&context, folder.as_ref())?;
+                context
+                    .printer
+                    .data(&counts(&report::read(&folder)?.totals));
+                Ok(exit::PASSED)
+            }
+            Sub::Compare { old, new, json } => compared(&context, &old, &new, json),
+            Sub::Schema => {
+                context.printer.data(json::JSON_SCHEMA);
                 Ok(exit::PASSED)
             }
             Sub::Bundle { folder, output, .. } => bundled(&context, folder.as_ref(), output),
@@ -114,6 +163,49 @@ fn merged(context: &Context, folders: &[Utf8PathBuf]) -> anyhow::Result<u8> {
     }
     context.printer.data(out.as_str());
     Ok(code)
+}
+
+fn counts(totals: &Totals) -> String {
+    let verdict = match (totals.errored, totals.failed, totals.cases()) {
+        // What was not run has not passed.
+        (0, 0, 1..) => "passed",
+        (0, 1.., _) => "failed",
+        _ => "errored",
+    };
+    let Totals {
+        passed,
+        failed,
+        errored,
+        skipped,
+        flaky,
+    } = totals;
+    format!(
+        "verdict={verdict}\npassed={passed}\nfailed={failed}\nerrored={errored}\nskipped={skipped}\nflaky={flaky}"
+    )
+}
+
+/// What changed; worse is a failure that was none before.
+fn compared(
+    context: &Context,
+    old: &Utf8PathBuf,
+    new: &Utf8PathBuf,
+    json: bool,
+) -> anyhow::Result<u8> {
+    let read = |folder: &Utf8PathBuf| -> anyhow::Result<Vec<Suite>> {
+        Ok(report::read(&report::folder(context, Some(folder))?)?.suites)
+    };
+    let comparison = compare::compare(&read(old)?, &read(new)?);
+    let text = if json {
+        serde_json::to_string_pretty(&comparison)?
+    } else {
+        comparison.to_markdown()
+    };
+    context.printer.data(&text);
+    Ok(if comparison.is_worse() {
+        exit::TESTS_FAILED
+    } else {
+        exit::PASSED
+    })
 }
 
 fn page(

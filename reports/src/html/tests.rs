@@ -1,20 +1,10 @@
-use super::*;
+use kcluster_matrix::outcome::{Case, Outcome};
 use proptest::prelude::*;
 
-fn case(name: &str, outcome: Outcome, attempts: u32, output: &str) -> Case {
-    Case {
-        name: name.into(),
-        class: name
-            .split([' ', ']'])
-            .next()
-            .unwrap_or("e2e")
-            .replace('[', ""),
-        took: Duration::from_millis(2500),
-        outcome,
-        attempts,
-        output: output.into(),
-    }
-}
+use std::time::Duration;
+
+use super::*;
+use crate::across::tests::{case, failed, matrix};
 
 fn suite(cases: Vec<Case>) -> Suite {
     Suite {
@@ -24,12 +14,6 @@ fn suite(cases: Vec<Case>) -> Suite {
         started: "2026-11-21T03:00:00Z".parse().unwrap(),
         properties: vec![("memory-peak-bytes".into(), (5_u64 << 30).to_string())],
         cases,
-    }
-}
-
-fn failed(message: &str) -> Outcome {
-    Outcome::Failed {
-        message: message.into(),
     }
 }
 
@@ -54,16 +38,16 @@ fn a_failure_shows_its_reason_closed_and_its_output_open() {
         ),
     ])]);
     let (closed, open) = page
-        .split_once("id=\"case-1\"")
+        .split_once("id=\"spec-2\"")
         .and_then(|(_, rest)| rest.split_once("</summary>"))
         .unwrap();
     assert!(
         closed.contains("[sig-node] Pods bad")
             && closed.contains("expected 2 · to equal 3")
-            && page.contains("<a href=\"#case-1\">[sig-node] Pods bad</a>"),
+            && page.contains("<a href=\"#spec-2\">[sig-node] Pods bad</a>"),
         "{closed}"
     );
-    assert!(page.contains("<a href=\"#case-1\">[sig-node] Pods bad</a>"));
+    assert!(page.contains("<a href=\"#spec-2\">[sig-node] Pods bad</a>"));
     assert!(open.contains("to equal 3") && open.contains("its log"));
     assert!(page.contains("<h1 class=\"failed\">1 of 4 failed</h1>"));
     assert!(page.contains("first attempt") && !page.contains("not shown"));
@@ -134,4 +118,64 @@ fn a_part_is_not_shown_as_the_whole() {
     part.properties
         .push((property::SHARD.into(), "missing 2/2".into()));
     assert!(render(&[part]).contains("conformance: Only a part of it, shard missing 2/2."));
+}
+
+#[test]
+fn a_matrix_is_a_grid_whose_fields_lead_to_failures_in_two_clicks() {
+    let page = render(&matrix(|_, cni, arch| cni == "flannel" && arch == "s390x"));
+    assert!(
+        page.contains("2 of 8 cells did not pass: 2 of 8 failed"),
+        "{page}"
+    );
+    let field =
+        "<a class=\"field failed\" href=\"#cell-3\" title=\"v1.9.1-flannel-s390x\">1 ✗ of 1</a>";
+    assert!(page.contains(field));
+    assert_eq!(page.matches("class=\"field passed\"").count(), 6);
+    let (_, cell) = page.split_once("<details id=\"cell-3\">").unwrap();
+    let (cell, _) = cell.split_once("<details id=\"cell-4\">").unwrap();
+    assert!(cell.contains("<a href=\"#spec-0\">[sig-x] a</a>"), "{cell}");
+    assert_eq!(page.matches("id=\"spec-0\"").count(), 1);
+    assert!(page.contains("<b>fails only on flannel × s390x</b>"));
+    let mut suites = matrix(|_, _, _| false);
+    for suite in &mut suites {
+        let emulation = if suite.name.contains("s390x") {
+            "hybrid"
+        } else {
+            "native"
+        };
+        suite
+            .properties
+            .push((property::EMULATION.into(), emulation.into()));
+    }
+    let page = render(&suites);
+    // It follows from the architecture: two versions, two plugins, no further rows.
+    assert_eq!(page.matches("<tr><th scope=\"row\">").count(), 4);
+    assert!(!page.contains("<th scope=\"col\">emulation</th>"));
+}
+
+#[test]
+fn a_matrix_of_full_runs_stays_small_and_its_data_is_json() {
+    let mut suites = matrix(|_, _, arch| arch == "s390x");
+    for suite in &mut suites {
+        let more = (0..446).map(|n| {
+            let mut case = case(
+                &format!("[sig-y] spec </script> {n}"),
+                Outcome::Passed,
+                1,
+                "",
+            );
+            case.took = Duration::from_millis(n * 10);
+            case
+        });
+        suite.cases.extend(more);
+    }
+    let page = render(&suites);
+    assert!(page.len() < 1 << 20, "{}", page.len());
+    let (_, data) = page.split_once("id=\"data\">").unwrap();
+    let (data, _) = data.split_once("</script>").unwrap();
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    assert_eq!(data["verdicts"].as_array().unwrap().len(), 8);
+    assert_eq!(data["verdicts"][1].as_str().unwrap().len(), 447);
+    assert_eq!(&data["verdicts"][1].as_str().unwrap()[..2], "fp");
+    assert_eq!(data["names"][1], "[sig-y] spec </script> 0");
 }

@@ -1,175 +1,25 @@
 //! Every key of the configuration, seen from inside real clusters: few clusters with many keys
-//! each. Which test shows a key stands in one table, and a key without a test fails.
+//! each; `keys.rs` says which test shows which key.
 
-use std::collections::BTreeSet;
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking and tells its timings"
+)]
+
+#[path = "options/support.rs"]
+mod support;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use kcluster_tests::{
-    Inventory, Kcluster, Output, docker, index_of_many, junit_totals, real_clusters,
-};
+use kcluster_tests::{Kcluster, docker, index_of_many, junit_totals, real_clusters};
 use serde_json::Value;
 
-const HERE: &str = "tests/tests/options.rs";
-const FIRST: &str = "tests/tests/first_cell.rs";
-const BINARY: &str = "cli/tests/binary.rs";
-const SOURCES: &str = "images/src/source/tests.rs";
-
-/// Each key, and the test that shows what it does: its file and its function.
-const SHOWN: &[(&str, &str, &str)] = &[
-    ("name", FIRST, "nodes_are_what_was_asked"),
-    ("nodes", FIRST, "nodes_are_what_was_asked"),
-    ("egress", FIRST, "egress_is_closed"),
-    (
-        "kubernetes",
-        "tests/tests/versions.rs",
-        "older_and_newer_versions_pass_the_smoke",
-    ),
-    ("report-dir", FIRST, "specs_pass"),
-    ("state-dir", FIRST, "kubeconfig_is_private_and_works"),
-    ("engine", "tests/tests/remote.rs", "cluster_lives_on"),
-    (
-        "api-port",
-        "tests/tests/faults.rs",
-        "a_taken_port_is_told_before_anything_is_left",
-    ),
-    (
-        "control-planes",
-        HERE,
-        "three_control_planes_lose_one_while_specs_run",
-    ),
-    ("ip-family", HERE, "both_families"),
-    ("pod-subnet", HERE, "both_families"),
-    ("pod-subnet-v6", HERE, "both_families"),
-    ("service-subnet", HERE, "both_families"),
-    ("service-subnet-v6", HERE, "both_families"),
-    ("kube-proxy-mode", HERE, "services_are_programmed_by"),
-    ("per-node", HERE, "nodes_are_as_each_was_asked"),
-    ("audit", HERE, "requests_are_written_down"),
-    ("swap", HERE, "components_are_told"),
-    ("feature-gates", HERE, "components_are_told"),
-    ("runtime-config", HERE, "components_are_told"),
-    ("kubeadm-patches", HERE, "components_are_told"),
-    ("api-address", HERE, "components_are_told"),
-    ("cni", HERE, "six_alone"),
-    ("image", HERE, "six_alone"),
-];
-
-/// Keys that nothing inside a cluster shows, and why.
-const NOT_INSIDE: &[(&str, &str)] = &[
-    ("source", SOURCES),
-    ("source-url", SOURCES),
-    ("source-dir", SOURCES),
-    ("source-binaries", SOURCES),
-    ("debian-mirror", "images/src/debian/mirror.rs"),
-    ("arch", "cli/src/config/tests.rs"),
-    ("emulation", "cli/src/config/tests.rs"),
-    ("e2e-images", "images/src/node/tests.rs"),
-    ("retain", "cluster/src/tests/failures.rs"),
-    ("boot-timeout", "cli/src/config/timeout.rs"),
-    ("processes", "e2e/src/capacity.rs"),
-    ("retries", "e2e/src/run/tests.rs"),
-    ("timeout", "e2e/src/run/tests.rs"),
-    ("spec-timeout", "e2e/src/run/tests.rs"),
-    ("product", BINARY),
-    ("verbosity", "cli/src/output/live.rs"),
-    ("cache-dir", "cli/src/config/tests.rs"),
-];
-
-#[test]
-fn each_key_has_a_test() {
-    let shown = Kcluster::new().unwrap().run(&["config", "show", "--json"]);
-    let shown = shown.unwrap().expect_code(0).unwrap().stdout;
-    let shown: Value = serde_json::from_str(&shown).unwrap();
-    let keys: BTreeSet<&str> = shown
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
-    let listed: Vec<&str> = SHOWN
-        .iter()
-        .map(|(key, ..)| *key)
-        .chain(NOT_INSIDE.iter().map(|(key, _)| *key))
-        .collect();
-    let known: BTreeSet<&str> = listed.iter().copied().collect();
-    assert_eq!(
-        listed.len(),
-        known.len(),
-        "a key stands in the tables twice"
-    );
-    let without: Vec<&&str> = keys.difference(&known).collect();
-    assert!(
-        without.is_empty(),
-        "keys without a test: {without:?}; add one and name it here"
-    );
-    let gone: Vec<&&str> = known.difference(&keys).collect();
-    assert!(gone.is_empty(), "there are no such keys: {gone:?}");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    for (key, file, function) in SHOWN {
-        let text = fs_err::read_to_string(root.join(file)).unwrap();
-        assert!(
-            text.contains(&format!("fn {function}(")),
-            "{key}: {file} has no {function}"
-        );
-    }
-    for (key, file) in NOT_INSIDE {
-        let text = fs_err::read_to_string(root.join(file)).unwrap();
-        let tested = text.contains("#[test]") || text.contains("#[tokio::test]");
-        assert!(tested, "{key}: {file} has no test");
-    }
-}
-
-/// Runs a command that has to succeed.
-fn good(kcluster: &Kcluster, args: &[&str]) -> Output {
-    kcluster.run(args).unwrap().expect_code(0).unwrap()
-}
-
-/// Runs a script in a node.
-fn inside(kcluster: &Kcluster, name: &str, node: &str, script: &str) -> String {
-    let script = format!("export KUBECONFIG=/etc/kubernetes/admin.conf; {script}");
-    let args = ["exec", "--name", name, node, "--", "sh", "-c", &script];
-    good(kcluster, &args).stdout
-}
-
-fn get(kcluster: &Kcluster, name: &str, what: &[&str]) -> Value {
-    let args = [
-        &["kubectl", "--name", name, "--", "get", "-o", "json"],
-        what,
-    ]
-    .concat();
-    serde_json::from_str(&good(kcluster, &args).stdout).unwrap()
-}
-
-/// Runs specs and expects at least so many, all passed.
-fn specs(kcluster: &Kcluster, name: &str, args: &[&str], at_least: usize) {
-    let out = kcluster.state().join("out");
-    let out = out.display().to_string();
-    let all = [&["e2e", "--name", name, "--report-dir", &out], args].concat();
-    good(kcluster, &all);
-    let totals = junit_totals(
-        kcluster.state(),
-        &Path::new(&out).join("junit.xml"),
-        "conformance",
-    )
-    .unwrap();
-    eprintln!("{args:?}: {totals:?}");
-    assert!(totals.tests >= at_least, "only {} specs", totals.tests);
-    assert_eq!((totals.failures, totals.errors), (0, 0));
-}
-
-/// What is left when `work` is over is a leak.
-fn leaving_nothing(name: &str, work: impl FnOnce(&Kcluster)) {
-    let before = Inventory::take().unwrap();
-    let kcluster = Kcluster::new().unwrap();
-    work(&kcluster);
-    good(&kcluster, &["down", "--name", name]);
-    let leaked = Inventory::take().unwrap().leaked_since(&before);
-    assert!(leaked.is_empty(), "left behind: {leaked:#?}");
-}
+use support::{get, good, inside, leaving_nothing, specs};
 
 #[test]
 #[ignore = "suite options: three control planes are too much for CI"]

@@ -1,7 +1,5 @@
 //! `report.json` by the schema that kcluster publishes.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use kcluster_tests::{Kcluster, sample};
 use serde_json::Value;
 

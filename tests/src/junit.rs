@@ -1,6 +1,6 @@
 //! JUnit files as another reader sees them: PyPI's `junitparser`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -37,6 +37,19 @@ print(json.dumps({"tests": len(cases), "failures": count(Failure), "errors": cou
 /// # Errors
 /// When Python or the package cannot be had, or the file cannot be read.
 pub fn junit_totals(folder: &Path, file: &Path, suite: &str) -> Result<JunitTotals> {
+    let python = junit_reader(folder)?;
+    let output = run(Command::new(&python)
+        .args(["-c", READER])
+        .arg(file)
+        .arg(suite))?;
+    serde_json::from_str(&output).with_context(|| format!("junitparser printed {output}"))
+}
+
+/// Python with `junitparser`, in a virtual environment below `folder`: what fetches it comes before a long run.
+///
+/// # Errors
+/// When Python or the package cannot be had.
+pub fn junit_reader(folder: &Path) -> Result<PathBuf> {
     let environment = folder.join("junitparser");
     let python = environment.join("bin/python");
     if !python.exists() {
@@ -44,9 +57,5 @@ pub fn junit_totals(folder: &Path, file: &Path, suite: &str) -> Result<JunitTota
         run(Command::new("python3").args(["-m", "venv", &environment]))?;
         run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "junitparser==5.0.3"]))?;
     }
-    let output = run(Command::new(&python)
-        .args(["-c", READER])
-        .arg(file)
-        .arg(suite))?;
-    serde_json::from_str(&output).with_context(|| format!("junitparser printed {output}"))
+    Ok(python)
 }

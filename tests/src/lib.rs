@@ -18,7 +18,7 @@ mod sshd;
 pub mod suite;
 
 pub use engine::{Inventory, docker};
-pub use junit::{JunitTotals, junit_totals};
+pub use junit::{JunitTotals, junit_reader, junit_totals};
 pub use kcluster::{Kcluster, Output};
 pub use own_engine::OwnEngine;
 pub use sshd::Sshd;

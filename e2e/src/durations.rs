@@ -181,6 +181,28 @@ mod tests {
     }
 
     #[test]
+    fn four_shards_of_the_shipped_table_take_about_as_long() {
+        let table = Durations::shipped();
+        let specs: Vec<(&str, Duration)> = (table.0.iter())
+            .map(|(name, took)| (name.as_str(), *took))
+            .collect();
+        let loads: Vec<Load<'_>> = (specs.iter())
+            .map(|(name, took)| Load {
+                name,
+                took: Some(*took),
+                alone: name.contains("[Serial]"),
+            })
+            .collect();
+        let mut sums = [0.0; 4];
+        for ((_, took), part) in specs.iter().zip(assign(&loads, 4)) {
+            sums[part - 1] += took.as_secs_f64();
+        }
+        let longest = sums.iter().copied().fold(0.0, f64::max);
+        let shortest = sums.iter().copied().fold(f64::INFINITY, f64::min);
+        assert!(longest <= 1.2 * shortest, "{sums:?} seconds");
+    }
+
+    #[test]
     fn shards_are_the_list_and_agree_with_the_fingerprint() {
         let (list, table) = (list(), Durations::default());
         let mut names: Vec<String> = (1..=4)

@@ -1,6 +1,6 @@
 //! JUnit files as other readers see them: PyPI's `junitparser` and npm's `junit2json`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -38,13 +38,7 @@ print(json.dumps({"tests": len(cases), "failures": count(Failure), "errors": cou
 /// # Errors
 /// When Python or the package cannot be had, the file cannot be read, or the readers disagree.
 pub fn junit_totals(folder: &Path, file: &Path, suite: &str) -> Result<JunitTotals> {
-    let environment = folder.join("junitparser");
-    let python = environment.join("bin/python");
-    if !python.exists() {
-        let environment = environment.display().to_string();
-        run(Command::new("python3").args(["-m", "venv", &environment]))?;
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "junitparser==5.0.3"]))?;
-    }
+    let python = junit_reader(folder)?;
     let output = run(Command::new(&python)
         .args(["-c", READER])
         .arg(file)
@@ -61,4 +55,19 @@ pub fn junit_totals(folder: &Path, file: &Path, suite: &str) -> Result<JunitTota
         );
     }
     Ok(totals)
+}
+
+/// Python with `junitparser`, in a virtual environment below `folder`: what fetches it comes before a long run.
+///
+/// # Errors
+/// When Python or the package cannot be had.
+pub fn junit_reader(folder: &Path) -> Result<PathBuf> {
+    let environment = folder.join("junitparser");
+    let python = environment.join("bin/python");
+    if !python.exists() {
+        let environment = environment.display().to_string();
+        run(Command::new("python3").args(["-m", "venv", &environment]))?;
+        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "junitparser==5.0.3"]))?;
+    }
+    Ok(python)
 }

@@ -22,7 +22,7 @@ pub mod suite;
 
 pub use browser::{node, node_packages};
 pub use engine::{Inventory, docker};
-pub use junit::{JunitTotals, junit_totals};
+pub use junit::{JunitTotals, junit_reader, junit_totals};
 pub use kcluster::{Kcluster, Output};
 pub use oci::index_of_many;
 pub use own_engine::OwnEngine;

@@ -26,11 +26,26 @@ pub fn note(text: &str) -> Result<()> {
 /// # Errors
 /// When it cannot be made.
 pub fn folder(name: &str) -> Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = root.join("../target/suites").join(name);
+    let folder = target("suites")?.join(name);
     if folder.exists() {
         fs_err::remove_dir_all(&folder)?;
     }
+    fs_err::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// Where programs that suites fetch are kept for the next run, `target/tools`.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn tools() -> Result<PathBuf> {
+    target("tools")
+}
+
+fn target(name: &str) -> Result<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../target")
+        .join(name);
     fs_err::create_dir_all(&folder)?;
     Ok(folder.canonicalize()?)
 }

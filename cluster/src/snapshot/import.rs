@@ -58,6 +58,16 @@ pub async fn import(
         let name = snapshot.name;
         return Err(SnapshotError::Exists { cluster, name });
     }
+    let control_planes = snapshot.nodes.iter();
+    if control_planes
+        .filter(|node| node.role == Role::ControlPlane)
+        .count()
+        > 1
+    {
+        // Their shared keys, and the load balancer that kubeconfigs name, are not made anew yet.
+        let reason = "a cluster of several control planes cannot be imported yet".to_owned();
+        return Err(SnapshotError::Unfit { cluster, reason });
+    }
     let info = engine.info().await?;
     let reasons = reasons::image(engine, &snapshot).await?;
     if !reasons.is_empty() {

@@ -191,8 +191,10 @@ impl Own<'_> {
 
     async fn up(&self, workers: u8) -> anyhow::Result<Duration> {
         let workers = workers.to_string();
+        // A snapshot would make the next boot no cold one.
+        let cold = "--auto-snapshot=false";
         self.run(&[
-            "up", "--name", NAME, "--nodes", &workers, "--egress", "closed",
+            "up", "--name", NAME, "--nodes", &workers, "--egress", "closed", cold,
         ])
         .await
     }

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use camino::Utf8Path;
+use kcluster_matrix::Emulation;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -132,6 +133,19 @@ pub struct Patience {
     pub api_server: Duration,
     /// How long a node may be not Ready, which is told about 40 s after its last sign of life.
     pub node: Duration,
+}
+
+impl Patience {
+    /// What is enough on a cluster of which that much is emulated.
+    #[must_use]
+    pub fn of(emulation: Emulation) -> Self {
+        let native = Self::default();
+        Self {
+            api_server: native.api_server * emulation.patience(),
+            node: native.node * emulation.patience(),
+            ..native
+        }
+    }
 }
 
 impl Default for Patience {

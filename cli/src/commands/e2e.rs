@@ -260,7 +260,7 @@ async fn run(
             spec_timeout: settings.spec_timeout.given().map(|limit| limit.0),
             attempts: u32::from(settings.retries) + 1,
             grace: kcluster_e2e::run::GRACE,
-            patience: kcluster_e2e::health::Patience::default(),
+            patience: kcluster_e2e::health::Patience::of(emulation),
             fail_fast: args.fail_fast,
             extra_args: args.extra.clone(),
         };

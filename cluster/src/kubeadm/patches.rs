@@ -96,10 +96,12 @@ pub(super) fn reserved(machine: Machine, settings: &NodeSettings) -> Option<File
 /// and more. The API server refuses objects until it has made its own priority classes, so
 /// what started before that would stay unseen for that minute. Hence a component counts as
 /// started once the API server is ready: that change comes when its object can be made.
+///
+/// An emulated component on a machine with other work may answer after minutes: it is slow, not dead,
+/// and to be killed for it makes it slower.
 fn static_pod(name: &str, own: IpAddr, emulation: Emulation) -> Value {
-    json!({ "spec": { "containers": [{
+    let mut patch = json!({ "spec": { "containers": [{
         "name": name,
-        "env": emulated_go(emulation),
         "startupProbe": {
             "httpGet": {
                 "host": own.to_string(),
@@ -111,7 +113,16 @@ fn static_pod(name: &str, own: IpAddr, emulation: Emulation) -> Value {
             "periodSeconds": 1,
             "failureThreshold": 240 * emulation.patience(),
         },
-    }] } })
+    }] } });
+    if emulation == Emulation::Hybrid {
+        let container = &mut patch["spec"]["containers"][0];
+        container["env"] = emulated_go(emulation).into();
+        container["livenessProbe"] = json!({
+            "failureThreshold": 8 * emulation.patience(),
+            "timeoutSeconds": 15 * emulation.patience(),
+        });
+    }
+    patch
 }
 
 /// CoreDNS looks for Ready each second instead of every ten, and reaches the API server
@@ -191,6 +202,18 @@ mod tests {
             patch["systemReserved"],
             json!({ "cpu": "2500m", "memory": "0" })
         );
+    }
+
+    #[test]
+    fn what_is_emulated_is_waited_for_and_the_rest_is_as_before() {
+        let patch = |emulation| static_pod("etcd", "127.0.0.1".parse().unwrap(), emulation);
+        let container = |patch: &Value| patch["spec"]["containers"][0].clone();
+        let native = container(&patch(Emulation::Native));
+        assert_eq!(native["startupProbe"]["failureThreshold"], 240);
+        assert!(native["livenessProbe"].is_null() && native["env"].is_null());
+        let hybrid = container(&patch(Emulation::Hybrid));
+        assert_eq!(hybrid["livenessProbe"]["failureThreshold"], 40);
+        assert_eq!(hybrid["env"][0]["name"], "GOGC");
     }
 
     #[test]

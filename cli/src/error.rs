@@ -86,7 +86,10 @@ pub(crate) fn code(error: &anyhow::Error) -> u8 {
                 )
                 || matches!(cause.downcast_ref(), Some(StateError::Busy { .. }))
                 || matches!(cause.downcast_ref(), Some(EngineError::Missing { .. }))
-                || matches!(cause.downcast_ref(), Some(LoadError::Archive { .. }))
+                || matches!(
+                    cause.downcast_ref(),
+                    Some(LoadError::Archive { .. } | LoadError::Unfit { .. })
+                )
                 || matches!(
                     cause.downcast_ref(),
                     Some(E2eError::NoMatch { .. } | E2eError::List { .. })

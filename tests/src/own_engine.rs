@@ -110,6 +110,7 @@ impl OwnEngine {
     /// When a process cannot be ended.
     pub fn crash(&mut self) -> Result<()> {
         let folder = self.folder.path().to_path_buf();
+        let ids = self.docker(&["ps", "--all", "--quiet", "--no-trunc"])?;
         let ours = processes()?
             .into_iter()
             .filter(|process| process.command.contains(&folder.display().to_string()))
@@ -144,6 +145,11 @@ impl OwnEngine {
         let data = self.data_root();
         unmount_below(&folder, &data);
         fs_err::remove_dir_all(folder.join("exec"))?;
+        // A host that starts has no cgroups; here the kernel went on.
+        for id in ids.lines() {
+            let find = "find /sys/fs/cgroup -depth -type d -path \"*/docker/$0*\" -exec rmdir {} +";
+            run(Command::new("sh").args(["-c", find, id]))?;
+        }
         let _ = std::fs::remove_file(folder.join("pid"));
         Ok(())
     }

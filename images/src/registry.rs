@@ -11,6 +11,8 @@ use oci_client::errors::{DigestError, OciDistributionError};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 
+pub use push::push_index;
+
 use crate::error::{Error, Result};
 use crate::oci::manifest::{DOCKER_INDEX, DOCKER_MANIFEST, Descriptor, Document, INDEX, MANIFEST};
 use crate::verify::{LayerRef, Listed, Problem};
@@ -20,8 +22,6 @@ const DEPTH: usize = 3;
 
 /// Configurations are far shorter.
 const CONFIG: u64 = 8 << 20;
-
-pub use push::push_index;
 
 /// One image's place in a registry.
 pub(crate) struct Registry {
@@ -225,7 +225,7 @@ impl fmt::Display for Words<'_> {
                     write!(f, "the connection broke: {cause}")
                 }
             }
-            OciDistributionError::RegistryError { envelope, .. } => envelope.fmt(f),
+            OciDistributionError::RegistryError { envelope, .. } => write!(f, "{envelope}"),
             OciDistributionError::ServerError { code, message, .. } => {
                 write!(f, "the registry answers {code}: {message}")
             }
@@ -233,7 +233,7 @@ impl fmt::Display for Words<'_> {
             | OciDistributionError::AuthenticationFailure(_) => {
                 f.write_str("the registry does not let us: `docker login` first")
             }
-            other => other.fmt(f),
+            other => write!(f, "{other}"),
         }
     }
 }

@@ -177,7 +177,7 @@ impl Checker<'_> {
     }
 
     fn wrong_machine(&mut self, path: &str, machine: Machine, weight: fn(Problem) -> Finding) {
-        let weight = if self.machine.runs_also(machine) {
+        let weight: fn(Problem) -> Finding = if self.machine.runs_also(machine) {
             Finding::odd
         } else {
             weight
@@ -346,7 +346,7 @@ impl Checker<'_> {
             let usual = on_path.contains(folder) || LIBRARIES.contains(&folder);
             if machine != self.machine {
                 self.seen.insert(path.clone());
-                let weight = if usual { Finding::wrong } else { Finding::odd };
+                let weight: fn(Problem) -> Finding = if usual { Finding::wrong } else { Finding::odd };
                 self.wrong_machine(&path, machine, weight);
             } else if let Some(loader) = program.and_then(|program| program.interpreter.as_ref())
                 && on_path.contains(folder)

@@ -333,7 +333,7 @@ async fn listed(source: &ImageSource) -> Result<(Option<Registry>, Vec<Listed>)>
 impl fmt::Display for ImageSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Archive(path) => path.display().fmt(f),
+            Self::Archive(path) => write!(f, "{}", path.display()),
             Self::Registry(reference) => f.write_str(reference),
         }
     }

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use camino::Utf8Path;
 use clap::ValueEnum;
 use jiff::Timestamp;
 use kcluster_cluster::engine::{Engine, Privilege, ToolSpec};
@@ -333,14 +332,10 @@ fn table(judged: &[Judged]) -> String {
         what.extend(one.odd.iter().map(|odd| format!("(odd) {odd}")));
         let mut lines = what.into_iter();
         let verdict = if one.passed { "good" } else { "WRONG" };
-        table.row([
-            &one.platform,
-            verdict,
-            run,
-            &lines.next().unwrap_or_default(),
-        ]);
+        let first = lines.next().unwrap_or_default();
+        table.row([one.platform.as_str(), verdict, run, first.as_str()]);
         for line in lines {
-            table.row(["", "", "", &line]);
+            table.row(["", "", "", line.as_str()]);
         }
     }
     table.to_string()
@@ -466,6 +461,6 @@ mod tests {
             shown.lines().any(|line| line.trim() == "no library"),
             "{shown}"
         );
-        assert!(shown.contains("failed   it ended with code 2"), "{shown}");
+        assert!(shown.contains("failed  it ended with code 2"), "{shown}");
     }
 }

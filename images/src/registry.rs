@@ -265,7 +265,9 @@ fn credentials(host: &str) -> Result<RegistryAuth> {
             Ok(RegistryAuth::Basic(user, password))
         }
         Ok(DockerCredential::IdentityToken(token)) => Ok(RegistryAuth::Bearer(token)),
-        Err(Absent::ConfigNotFound | Absent::NoCredentialConfigured) => Ok(RegistryAuth::Anonymous),
+        Err(Absent::ConfigNotFound | Absent::ConfigReadError | Absent::NoCredentialConfigured) => {
+            Ok(RegistryAuth::Anonymous)
+        }
         // What a helper printed may be the secret itself.
         Err(Absent::HelperFailure { helper, .. }) => {
             tracing::debug!(helper, "no credentials from the helper");

@@ -346,7 +346,8 @@ impl Checker<'_> {
             let usual = on_path.contains(folder) || LIBRARIES.contains(&folder);
             if machine != self.machine {
                 self.seen.insert(path.clone());
-                let weight: fn(Problem) -> Finding = if usual { Finding::wrong } else { Finding::odd };
+                let weight: fn(Problem) -> Finding =
+                    if usual { Finding::wrong } else { Finding::odd };
                 self.wrong_machine(&path, machine, weight);
             } else if let Some(loader) = program.and_then(|program| program.interpreter.as_ref())
                 && on_path.contains(folder)

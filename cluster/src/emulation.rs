@@ -3,12 +3,17 @@
 //! All of it is done by one program in short-lived containers of the image that
 //! `kcluster-images` makes, so a host far away is no different from this machine.
 
+use std::time::Duration;
+
 use kcluster_matrix::Arch;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::engine::{Engine, EngineError, ToolSpec};
 use crate::labels;
+
+/// Each emulator is proved within its own limit; this one is for an engine that hangs.
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// The program in the image; see images/components/emulator.
 const CONTROL: &str = "/kcluster/control";
@@ -169,7 +174,7 @@ async fn control(
     command: &str,
     archs: &[Arch],
 ) -> Result<Emulators, EmulationError> {
-    let labels = labels::for_tool();
+    let labels = labels::tool_labels();
     let privilege = engine.privilege(image, &labels).await?;
     let mut argv = vec![CONTROL.to_owned(), command.to_owned()];
     argv.extend(archs.iter().map(ToString::to_string));
@@ -178,6 +183,7 @@ async fn control(
         argv,
         privilege,
         labels,
+        limit: LIMIT,
     };
     let output = engine.run_tool(&spec).await?;
     let refused = |reason: String| EmulationError::Refused { what, reason };

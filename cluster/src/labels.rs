@@ -65,7 +65,8 @@ pub fn emulator_images() -> Labels {
 }
 
 /// What a short-lived container that belongs to no cluster is labelled with.
-pub(crate) fn for_tool() -> Labels {
+#[must_use]
+pub fn tool_labels() -> Labels {
     let mut labels = of_all();
     labels.insert(SESSION.to_owned(), session().to_owned());
     labels

@@ -45,7 +45,7 @@ pub use image_archive::ArchiveError;
 pub use kubeadm::PatchError;
 pub use labels::{
     ARCH, CELL, CLUSTER, EMULATION, IMAGE, KUBERNETES, MANAGED, ROLE, SESSION, SNAPSHOT,
-    SNAPSHOT_OF, emulator_images, node_images, of_cluster, session,
+    SNAPSHOT_OF, emulator_images, node_images, of_cluster, session, tool_labels,
 };
 pub use list::{ClusterInfo, list};
 pub use load::{LoadError, load_archive, load_images};

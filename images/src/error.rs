@@ -98,6 +98,16 @@ pub enum Error {
         /// Where was looked, and what to do.
         detail: String,
     },
+    /// A registry refused, or could not be reached.
+    #[error("failed to {what} of {reference}: {detail}")]
+    Registry {
+        /// The image there.
+        reference: String,
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        detail: String,
+    },
     /// Something that was made does not look as it must.
     #[error("{what} is not usable: {detail}")]
     Malformed {

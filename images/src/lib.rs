@@ -15,8 +15,10 @@ mod go;
 mod node;
 mod oci;
 mod recipe;
+mod registry;
 mod source;
 mod tree;
+pub mod verify;
 
 pub use builder::{Builder, Settings, host_arch};
 pub use cache::{Cache, Listed, Pruned};
@@ -26,4 +28,5 @@ pub use emulator::{EmulatorsImage, emulators_reference};
 pub use error::{Error, Result};
 pub use node::{Made, NodeImage, NodeImageRequest, TESTS_LAYER, TestImage};
 pub use oci::ImageArchive;
+pub use registry::push_index;
 pub use source::{Download, HostTools, Source};

@@ -33,6 +33,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("bollard::", &["cluster/src/engine/", "cluster/tests/"]),
     ("octocrab::", &["cli/src/github"]),
+    ("oci_client::", &["images/src/registry"]),
+    ("goblin::", &["images/src/verify/elf.rs"]),
     (
         "junit_report::",
         &["reports/src/junit.rs", "reports/src/junit/"],

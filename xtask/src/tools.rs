@@ -14,6 +14,7 @@ const TOOLS: &[(&[&str], &str)] = &[
     (&["/usr/bin/stunnel4"], "stunnel4"),
     (&["/usr/bin/openssl"], "openssl"),
     (&["/usr/bin/python3"], "python3-venv"),
+    (&["/usr/bin/docker-registry"], "docker-registry"),
     (&["/usr/bin/shellcheck"], "shellcheck"),
     (&["/usr/bin/node", "/usr/local/bin/node"], "nodejs"),
     (&["/usr/bin/npm", "/usr/local/bin/npm"], "npm"),

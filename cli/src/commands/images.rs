@@ -1,4 +1,7 @@
-//! `images build`, `list`, `sizes`, `prune`.
+//! `images build`, `list`, `verify`, `push`, `sizes`, `prune`.
+
+mod push;
+mod verify;
 
 use std::collections::BTreeSet;
 
@@ -35,6 +38,10 @@ enum Sub {
         #[command(flatten)]
         source: SourceFlags,
     },
+    /// Check each platform of an image against the programs in it, and run it
+    Verify(verify::Verify),
+    /// Push node images of several architectures to a registry, as one index
+    Push(push::Push),
     /// Show what images and cached builds take on disk
     Sizes,
     /// Remove node images that no cluster uses, and builds that were not used for a while
@@ -61,6 +68,8 @@ impl Args {
         match &self.command {
             Sub::Build(build) => Layer::of([&build.image.0, &build.source.0]),
             Sub::List { image, source, .. } => Layer::of([&image.0, &source.0]),
+            Sub::Verify(verify) => verify.layer(),
+            Sub::Push(push) => push.layer(),
             _ => Layer::default(),
         }
     }
@@ -82,6 +91,8 @@ impl Args {
             }
             Sub::List { e2e: true, .. } => test_images(&context).await?,
             Sub::List { .. } => list(&context).await?,
+            Sub::Verify(verify) => return verify.run(&context).await,
+            Sub::Push(push) => push.run(&context).await?,
             Sub::Sizes => sizes(&context).await?,
             Sub::Prune { unused_for } => prune(&context, unused_for).await?,
         }

@@ -1,6 +1,7 @@
 //! Plain values that go into and come out of an engine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use kcluster_matrix::Arch;
@@ -149,12 +150,14 @@ pub enum NodeState {
 pub struct ToolSpec {
     /// Image reference.
     pub image: String,
-    /// Program and arguments.
+    /// Program and arguments; none for what the image starts with.
     pub argv: Vec<String>,
     /// What it may do.
     pub privilege: Privilege,
     /// Its labels.
     pub labels: Labels,
+    /// When it is ended, if it does not end by itself.
+    pub limit: Duration,
 }
 
 /// A node the engine has.

@@ -138,6 +138,18 @@ fn to_vec(value: &serde_json::Value) -> Result<Vec<u8>> {
 }
 
 impl ImageArchive {
+    /// Its configuration, as it is written.
+    pub(crate) fn config(&self) -> Option<&[u8]> {
+        let place = blob(self.id.strip_prefix("sha256:")?);
+        let found = self.documents.iter().find(|(name, _)| *name == place);
+        found.map(|(_, bytes)| bytes.as_slice())
+    }
+
+    /// Its layers, the lowest first.
+    pub(crate) fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
     /// Bytes of all files in all layers.
     #[must_use]
     pub fn unpacked_size(&self) -> u64 {

@@ -2,7 +2,8 @@
 
 mod archive;
 mod layer;
+pub(crate) mod manifest;
 
 pub use archive::ImageArchive;
 pub(crate) use archive::{ImageConfig, image};
-pub(crate) use layer::Layer;
+pub(crate) use layer::{Layer, Meter};

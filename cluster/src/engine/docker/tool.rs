@@ -14,7 +14,11 @@ impl DockerEngine {
         let operation = Operation::new("run a tool of", "image", &spec.image);
         let name = format!("kcluster-tool-{:08x}", probe::fresh_number());
         let id = self.make_container(operation, &name, body(spec)).await?;
-        let output = self.to_its_end(operation, &id).await;
+        let work = tokio::time::timeout(spec.limit, self.to_its_end(operation, &id));
+        let output = work.await.unwrap_or_else(|_| {
+            let seconds = spec.limit.as_secs();
+            Err(operation.failed(format_args!("it did not end within {seconds} s")))
+        });
         let removed = self.remove(&id).await;
         output.and_then(|output| removed.map(|()| output))
     }
@@ -68,7 +72,7 @@ impl DockerEngine {
 fn body(spec: &ToolSpec) -> ContainerCreateBody {
     ContainerCreateBody {
         image: Some(spec.image.clone()),
-        entrypoint: Some(spec.argv.clone()),
+        entrypoint: (!spec.argv.is_empty()).then(|| spec.argv.clone()),
         labels: Some(to_map(&spec.labels)),
         host_config: Some(HostConfig {
             network_mode: Some("none".to_owned()),
@@ -95,6 +99,7 @@ mod tests {
             argv: vec!["/tool".into(), "go".into()],
             privilege: Privilege::Capabilities(vec!["SYS_ADMIN".into()]),
             labels: Labels::from([("k".into(), "v".into())]),
+            limit: std::time::Duration::from_secs(1),
         };
         let body = serde_json::to_value(body(&spec)).unwrap();
         assert_eq!(body["Entrypoint"], serde_json::json!(["/tool", "go"]));

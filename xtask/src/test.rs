@@ -34,12 +34,13 @@ pub(crate) fn run() -> Result<()> {
         "--exclude",
         "kcluster-tests",
     ]))?;
-    // Clusters share two cores: one test at a time.
+    // Clusters share two cores: one test at a time. All of them, so that one run tells all that fails.
     check(
         cargo()
             .args([
                 "test",
                 "--locked",
+                "--no-fail-fast",
                 "--package",
                 "kcluster-tests",
                 "--",

@@ -145,10 +145,15 @@ impl OwnEngine {
         let data = self.data_root();
         unmount_below(&folder, &data);
         fs_err::remove_dir_all(folder.join("exec"))?;
-        // A host that starts has no cgroups; here the kernel went on.
+        // A host that starts has no cgroups; here the kernel went on, and lets go of them one after the other.
         for id in ids.lines() {
             let find = "find /sys/fs/cgroup -depth -type d -path \"*/docker/$0*\" -exec rmdir {} +";
-            run(Command::new("sh").args(["-c", find, id]))?;
+            while let Err(error) = run(Command::new("sh").args(["-c", find, id])) {
+                if Instant::now() > deadline {
+                    return Err(error.context("the cgroups of a node that is gone stay in use"));
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
         }
         let _ = std::fs::remove_file(folder.join("pid"));
         Ok(())

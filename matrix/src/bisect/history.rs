@@ -123,6 +123,15 @@ impl History {
         &self.points
     }
 
+    /// Whether a point is `later`, or comes before it.
+    #[must_use]
+    pub fn reaches(&self, later: &str, point: &str) -> bool {
+        let (Some(later), Some(point)) = (self.index(later), self.index(point)) else {
+            return false;
+        };
+        self.before(later).is_some_and(|before| before.has(point))
+    }
+
     pub(super) fn index(&self, id: &str) -> Option<usize> {
         self.by_id.get(id).copied()
     }

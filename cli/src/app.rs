@@ -41,7 +41,7 @@ enum CargoCommand {
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done and passed, 2 bad input, 3 cluster or engine failed, 4 specs failed, \
-130 interrupted, 1 anything else.
+5 budget spent, 130 interrupted, 1 anything else.
 Every setting is a flag, a KCLUSTER_* variable and a key of kcluster.toml; \
 `cargo kcluster config show` prints them all.";
 

@@ -1,16 +1,16 @@
 //! The node image that the settings mean, and how the engine gets it.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use camino::Utf8Path;
 use kcluster_cluster::engine::Engine;
 use kcluster_cluster::{ARCH, EMULATION, KUBERNETES};
 use kcluster_images::{
-    Builder, Cache, Download, HostTools, NodeImageRequest, Settings as BuildSettings, Source,
-    known_versions,
+    Builder, Cache, Download, HostTools, NodeImageRequest, Repository, Settings as BuildSettings,
+    Source, is_hash, known_versions,
 };
-use kcluster_matrix::version::VersionError;
 use kcluster_matrix::{Cell, Emulation, KubeVersion, Platform, Sink};
 use tokio_util::sync::CancellationToken;
 
@@ -21,15 +21,59 @@ use crate::error::Told;
 /// Where the project publishes its releases.
 const RELEASES: &str = "https://dl.k8s.io";
 
-/// The exact version asked for.
-pub(crate) fn version(settings: &Settings) -> Result<KubeVersion, VersionError> {
-    settings.kubernetes.resolve(&known_versions())
+/// The exact version asked for; of a revision, the one that it says itself.
+pub(crate) fn version(settings: &Settings) -> anyhow::Result<KubeVersion> {
+    Ok(match settings.source {
+        SourceKind::Git => revision(settings)?.version,
+        _ => settings.kubernetes.resolve(&known_versions())?,
+    })
+}
+
+/// A revision, looked up.
+#[derive(Debug, Clone)]
+struct Revision {
+    commit: String,
+    version: KubeVersion,
+}
+
+/// The revision asked for. It is looked up once: a branch that moves meanwhile must not make two of it.
+fn revision(settings: &Settings) -> anyhow::Result<Revision> {
+    static FOUND: Mutex<BTreeMap<(String, String), Revision>> = Mutex::new(BTreeMap::new());
+    let Some(location) = settings.source_git.given() else {
+        let told = Told::input("the source git has no repository");
+        return Err(told.help("give --source-git").into());
+    };
+    let head = || "HEAD".to_owned();
+    let wanted = settings
+        .source_revision
+        .given()
+        .cloned()
+        .unwrap_or_else(head);
+    let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (location.clone(), wanted.clone());
+    if let Some(known) = found.get(&key) {
+        return Ok(known.clone());
+    }
+    let cache = Cache::open(&settings.cache_dir)?;
+    let repository = Repository::open(&cache, location)?;
+    if !(is_hash(&wanted) && repository.resolve(&wanted).is_ok()) {
+        repository.refresh(&cache)?;
+    }
+    let commit = repository.resolve(&wanted)?;
+    let version = repository.version(&commit)?;
+    let revision = Revision { commit, version };
+    found.insert(key, revision.clone());
+    Ok(revision)
 }
 
 /// Where Kubernetes comes from.
-pub(crate) fn source(settings: &Settings) -> Result<Source, Told> {
+pub(crate) fn source(settings: &Settings) -> anyhow::Result<Source> {
     Ok(match settings.source {
         SourceKind::Module => Source::Module,
+        SourceKind::Git => Source::Git {
+            repository: settings.source_git.to_string(),
+            revision: revision(settings)?.commit,
+        },
         SourceKind::Release => Source::Release {
             base_url: settings
                 .source_url
@@ -39,7 +83,8 @@ pub(crate) fn source(settings: &Settings) -> Result<Source, Told> {
         },
         SourceKind::Url if settings.source_binaries.0.is_empty() => {
             return Err(Told::input("the source url has no binaries")
-                .help("name each with --source-binaries NAME=URL#sha256=HEX"));
+                .help("name each with --source-binaries NAME=URL#sha256=HEX")
+                .into());
         }
         SourceKind::Url => Source::Url {
             binaries: settings
@@ -51,7 +96,8 @@ pub(crate) fn source(settings: &Settings) -> Result<Source, Told> {
         },
         SourceKind::Dir => {
             let Some(path) = settings.source_dir.given() else {
-                return Err(Told::input("the source dir has no folder").help("give --source-dir"));
+                let told = Told::input("the source dir has no folder");
+                return Err(told.help("give --source-dir").into());
             };
             Source::Dir { path: path.into() }
         }

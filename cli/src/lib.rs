@@ -5,6 +5,7 @@
 //! command calls the libraries. Only `output` prints; only [`main`] decides exit codes.
 
 mod app;
+mod bisect;
 mod commands;
 pub mod config;
 mod context;

@@ -11,5 +11,7 @@ pub const BAD_INPUT: u8 = 2;
 pub const CLUSTER_FAILED: u8 = 3;
 /// The cluster worked and at least one spec failed.
 pub const TESTS_FAILED: u8 = 4;
+/// Stopped by a budget of its own before it was done; what was found so far is kept, and `resume` goes on.
+pub const UNFINISHED: u8 = 5;
 /// Stopped by Ctrl-C or SIGTERM, after cleaning up.
 pub const INTERRUPTED: u8 = 130;

@@ -5,6 +5,7 @@
 //! bring those in, and share only the types below.
 
 pub mod arch;
+pub mod bisect;
 pub mod cell;
 pub mod cluster;
 pub mod cni;

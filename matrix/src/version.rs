@@ -35,6 +35,12 @@ impl KubeVersion {
         format!("v{staging}")
     }
 
+    /// The release that it leads to: without what comes after the patch number.
+    #[must_use]
+    pub fn release(&self) -> Self {
+        Self(Version::new(self.0.major, self.0.minor, self.0.patch))
+    }
+
     /// "1.36", the release line.
     #[must_use]
     pub fn line(&self) -> String {

@@ -8,6 +8,7 @@
 pub mod across;
 pub mod annotations;
 pub mod bench;
+pub mod bisect;
 pub mod bundle;
 pub mod compare;
 pub mod html;
@@ -21,3 +22,4 @@ pub mod summary;
 pub mod table;
 pub mod text;
 pub mod trace;
+pub mod trend;

@@ -11,6 +11,7 @@
 
 mod browser;
 mod engine;
+mod history;
 mod junit;
 mod kcluster;
 mod oci;
@@ -22,6 +23,7 @@ pub mod suite;
 
 pub use browser::{node, node_packages};
 pub use engine::{Inventory, docker};
+pub use history::{Change, Files, History, make_history};
 pub use junit::{JunitTotals, junit_reader, junit_totals};
 pub use kcluster::{Kcluster, Output};
 pub use oci::index_of_many;

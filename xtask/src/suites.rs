@@ -18,6 +18,8 @@ pub(crate) enum Suite {
     Versions,
     /// Every key of the configuration, seen from inside: three control planes, both IP families
     Options,
+    /// The first bad commit of a repository of Kubernetes' own, with real builds and clusters
+    Bisect,
     /// All of conformance, parallel and serial, on two workers, three times in a row
     Conformance,
     /// Six cells: two versions with two network plugins, and two architectures; killed in the middle and resumed
@@ -47,6 +49,7 @@ impl Suite {
             Self::Faults => "faults",
             Self::Versions => "versions",
             Self::Options => "options",
+            Self::Bisect => "bisect",
             Self::Conformance => "conformance",
             Self::Matrix => "matrix",
             Self::Engines => "engines",
@@ -66,6 +69,10 @@ impl Suite {
             Self::Faults => ("faults", None),
             Self::Versions => ("versions", None),
             Self::Options => ("options", None),
+            Self::Bisect => (
+                "bisect",
+                Some("real_clusters_name_the_commit_that_broke_a_service"),
+            ),
             Self::Conformance => ("conformance", Some("all_of_it_three_times_in_a_row")),
             Self::Conformance137 => ("conformance", Some("all_of_it_of_1_37")),
             Self::Architectures => ("architectures", Some("every_architecture_passes_150_specs")),

@@ -1,6 +1,7 @@
 //! One file per command: what it takes, and the one function it calls.
 
 mod bench;
+mod bisect;
 mod clean;
 mod completions;
 mod config;
@@ -25,6 +26,7 @@ mod reup;
 mod run;
 mod snapshot;
 mod suspend;
+mod trend;
 pub(crate) mod up;
 
 use clap::Subcommand;
@@ -79,6 +81,8 @@ commands! {
     Matrix(matrix);
     /// Run a command in every cell, with KUBECONFIG set
     Run(run);
+    /// Find the first bad commit or version between a good and a bad one
+    Bisect(bisect);
     /// Build, list and remove node images
     Images(images);
     /// List the clusters of the engine
@@ -93,6 +97,8 @@ commands! {
     Kubeconfig(kubeconfig);
     /// Merge reports, show them, and bundle one for the conformance programme
     Report(report);
+    /// Keep results of many days, and show what changed
+    Trend(trend);
     /// Load images into the nodes of a cluster
     Load(load);
     /// Collect everything there is to know about a cluster in a folder

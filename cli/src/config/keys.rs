@@ -36,12 +36,19 @@ settings! {
     /// images of pods. `auto` is native on the architecture's own machines, and hybrid on others.
     Image emulation: Auto<Emulation> = |_| Auto::Auto, example "hybrid", hint "KIND";
 
-    /// Where Kubernetes comes from: module, release, url or dir.
+    /// Where Kubernetes comes from: module, git, release, url or dir.
     ///
-    /// `module` builds Go modules, checked by Go's checksum database; `release` fetches
+    /// `module` builds Go modules, checked by Go's checksum database; `git` builds `source-revision` of `source-git`,
+    /// and its version is what the revision says; `release` fetches
     /// released binaries with their SHA-256; `url` fetches what `source-binaries` names; `dir`
     /// takes binaries from `source-dir`.
     Source source: SourceKind = |_| SourceKind::Module, example "release";
+
+    /// Repository with Kubernetes' tree for the source git: a folder with a clone, or an address.
+    Source source_git: Auto<String> = |_| Auto::Auto, example "https://localhost/kubernetes.git", hint "REPOSITORY";
+
+    /// Revision of the source git: a tag, a branch, a hash, or anything else git understands; auto is HEAD.
+    Source source_revision: Auto<String> = |_| Auto::Auto, example "v1.37.0-alpha.1", hint "REVISION";
 
     /// Base address for the source release; auto is the project's own.
     Source source_url: Auto<String> = |_| Auto::Auto, example "http://localhost:8000/k8s", hint "URL";

@@ -112,6 +112,8 @@ pub enum SourceKind {
     Module,
     /// A release.
     Release,
+    /// A revision of a repository.
+    Git,
     /// Binaries below an address.
     Url,
     /// Binaries in a folder.
@@ -119,12 +121,13 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
-    const ALL: [Self; 4] = [Self::Module, Self::Release, Self::Url, Self::Dir];
+    const ALL: [Self; 5] = [Self::Module, Self::Git, Self::Release, Self::Url, Self::Dir];
 
     fn as_str(self) -> &'static str {
         match self {
             Self::Module => "module",
             Self::Release => "release",
+            Self::Git => "git",
             Self::Url => "url",
             Self::Dir => "dir",
         }

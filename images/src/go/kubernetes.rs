@@ -68,13 +68,15 @@ impl Product {
     }
 }
 
-/// A version of Kubernetes whose sources are in Go's cache.
+/// Sources of Kubernetes, and our module around them.
 pub(crate) struct KubernetesModule {
     version: KubeVersion,
     /// Upstream's sources, read-only.
     pub(crate) sources: PathBuf,
     /// Our module around them.
     module: Entry,
+    /// Keeps the sources where they are a revision's.
+    _tree: Option<Entry>,
 }
 
 impl KubernetesModule {
@@ -87,34 +89,42 @@ impl KubernetesModule {
         } = go
             .download(MODULE, &version.to_string(), builder.cache.root())
             .await?;
-        let recipe = files("kubernetes")
-            .fold(
-                Recipe::new("kubernetes-module", 1),
-                |recipe, (path, content)| recipe.with(path, content),
-            )
-            .with("deps", DEPS)
-            .with("go", &go.version)
-            .with("version", version.to_string());
-        let what = format!("modules of Kubernetes {version}");
-        let module = builder
-            .cache
-            .get(
-                ("kubernetes-module", &recipe.key()),
-                &what,
-                &*builder.sink,
-                async |dir: PathBuf| {
-                    write_sources("kubernetes", &[], &dir)?;
-                    fs::write(dir.join("deps.go"), DEPS)?;
-                    let upstream = fs::read_to_string(&go_mod)?;
-                    fs::write(dir.join("go.mod"), go_mod_around(&upstream, version)?)?;
-                    go.tidy(&dir).await
-                },
-            )
-            .await?;
+        let upstream = fs::read_to_string(&go_mod)?;
+        let around = go_mod_around(&upstream, version, None)?;
+        // What is in it follows from the version.
+        let module = module(builder, version, "", &around).await?;
         Ok(Self {
             version: version.clone(),
             sources,
             module,
+            _tree: None,
+        })
+    }
+
+    /// The same around a revision's tree; `version` is what it is stamped with.
+    pub(crate) async fn of_tree(
+        builder: &Builder,
+        version: &KubeVersion,
+        tree: Entry,
+    ) -> Result<Self> {
+        let sources = tree.path("tree");
+        let go_mod = sources.join("go.mod");
+        let upstream = fs::read_to_string(&go_mod)?;
+        let module_line = format!("module {MODULE}");
+        if !upstream.lines().any(|line| line.trim() == module_line) {
+            return Err(Error::malformed(
+                go_mod.display().to_string(),
+                format!("it is not the go.mod of {MODULE}, so this is no tree of Kubernetes"),
+            ));
+        }
+        let around = go_mod_around(&upstream, version, Some(&sources))?;
+        // Where the tree lies is in it, and says what is in the tree.
+        let module = module(builder, version, &around, &around).await?;
+        Ok(Self {
+            version: version.clone(),
+            sources,
+            module,
+            _tree: Some(tree),
         })
     }
 
@@ -178,6 +188,37 @@ impl KubernetesModule {
     }
 }
 
+/// Our module with that `go.mod`; `told` is what distinguishes it beside its version.
+async fn module(
+    builder: &Builder,
+    version: &KubeVersion,
+    told: &str,
+    go_mod: &str,
+) -> Result<Entry> {
+    let go = builder.go().await?;
+    let recipe = files("kubernetes")
+        .fold(
+            Recipe::new("kubernetes-module", 1),
+            |recipe, (path, content)| recipe.with(path, content),
+        )
+        .with("deps", DEPS)
+        .with("go", &go.version)
+        .with("version", version.to_string());
+    let recipe = match told {
+        "" => recipe,
+        told => recipe.with("go.mod", told),
+    };
+    let what = format!("modules of Kubernetes {version}");
+    let make = async |dir: PathBuf| {
+        write_sources("kubernetes", &[], &dir)?;
+        fs::write(dir.join("deps.go"), DEPS)?;
+        fs::write(dir.join("go.mod"), go_mod)?;
+        go.tidy(&dir).await
+    };
+    let place = ("kubernetes-module", &recipe.key());
+    builder.cache.get(place, &what, &*builder.sink, make).await
+}
+
 /// Upstream's own release stamps; kubeadm, kubectl and the API server report and compare them.
 fn ldflags(version: &KubeVersion) -> String {
     let stamp = "k8s.io/component-base/version";
@@ -188,14 +229,22 @@ fn ldflags(version: &KubeVersion) -> String {
     )
 }
 
-/// A `go.mod` that requires that version and replaces its staging modules as it does itself.
-fn go_mod_around(upstream: &str, version: &KubeVersion) -> Result<String> {
-    let staging: Vec<&str> = upstream
+/// A `go.mod` that requires that version and replaces its staging modules as it does itself: by folders of `tree`
+/// where it has them, or else by the modules of the release.
+///
+/// A tree goes by the version of its release, whatever it is stamped with: Go's build cache knows packages by it,
+/// so that all revisions of a release share what they have in common.
+fn go_mod_around(upstream: &str, version: &KubeVersion, tree: Option<&Path>) -> Result<String> {
+    let staging: Vec<(&str, &str)> = upstream
         .lines()
         .filter_map(|line| line.trim().trim_start_matches("replace ").split_once("=>"))
         .filter(|(_, target)| target.trim().starts_with("./staging/"))
-        .filter_map(|(module, _)| module.split_whitespace().next())
+        .filter_map(|(module, target)| Some((module.split_whitespace().next()?, target.trim())))
         .collect();
+    let release = match tree {
+        None => version.clone(),
+        Some(_) => version.release(),
+    };
     let language = upstream.lines().find(|line| line.starts_with("go "));
     let (Some(language), false) = (language, staging.is_empty()) else {
         return Err(Error::malformed(
@@ -207,12 +256,27 @@ fn go_mod_around(upstream: &str, version: &KubeVersion) -> Result<String> {
     for line in godebug(upstream) {
         text.push_str(&format!("godebug {line}\n"));
     }
-    text.push_str(&format!("\nrequire {MODULE} {version}\n\nreplace (\n"));
-    for module in staging {
-        text.push_str(&format!("\t{module} => {module} {}\n", version.staging()));
+    text.push_str(&format!("\nrequire {MODULE} {release}\n\nreplace (\n"));
+    if let Some(tree) = tree {
+        text.push_str(&format!("\t{MODULE} => {}\n", quoted(tree)));
+    }
+    for (module, target) in staging {
+        let folder = tree
+            .map(|tree| tree.join(target))
+            .filter(|folder| folder.join("go.mod").is_file());
+        let by = match folder {
+            Some(folder) => quoted(&folder),
+            None => format!("{module} {}", release.staging()),
+        };
+        text.push_str(&format!("\t{module} => {by}\n"));
     }
     text.push_str(")\n");
     Ok(text)
+}
+
+/// A path as `go.mod` takes it, whatever is in it.
+fn quoted(path: &Path) -> String {
+    format!("{:?}", path.display().to_string())
 }
 
 /// The settings of all `godebug` lines and blocks.
@@ -259,7 +323,7 @@ replace (
     #[test]
     fn the_module_follows_upstreams() {
         let version = "1.36.3".parse().unwrap();
-        let text = go_mod_around(UPSTREAM, &version).unwrap();
+        let text = go_mod_around(UPSTREAM, &version, None).unwrap();
         assert_eq!(
             text,
             "module kcluster.dev/components/kubernetes
@@ -280,9 +344,34 @@ replace (
     }
 
     #[test]
+    fn a_tree_replaces_what_it_has() {
+        let tree = tempfile::tempdir().unwrap();
+        let api = tree.path().join("staging/src/k8s.io/api");
+        fs::create_dir_all(&api).unwrap();
+        fs::write(api.join("go.mod"), "module k8s.io/api\n").unwrap();
+        let version = "1.37.0-alpha.1.12+0123456789abcd".parse().unwrap();
+        let text = go_mod_around(UPSTREAM, &version, Some(tree.path())).unwrap();
+        let folder = tree.path().display();
+        assert!(
+            text.contains("require k8s.io/kubernetes v1.37.0\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains(&format!("\tk8s.io/kubernetes => \"{folder}\"\n")),
+            "{text}"
+        );
+        let api = format!("\tk8s.io/api => \"{folder}/./staging/src/k8s.io/api\"\n");
+        assert!(text.contains(&api), "{text}");
+        assert!(
+            text.contains("\tk8s.io/kubectl => k8s.io/kubectl v0.37.0\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn a_go_mod_without_staging_modules_is_refused() {
         let version = "1.36.3".parse().unwrap();
-        let error = go_mod_around("module x\n\ngo 1.26\n", &version)
+        let error = go_mod_around("module x\n\ngo 1.26\n", &version, None)
             .unwrap_err()
             .to_string();
         assert!(error.contains("go.mod of Kubernetes v1.36.3"), "{error}");

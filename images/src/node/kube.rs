@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use kcluster_matrix::KubeVersion;
+
 use super::programs::{bare_layer, config, coredns_layer, etcd, pause};
 use super::store::{Batch, PLACE, Store, Workload};
 use super::{NodeImageRequest, bare, package_set};
@@ -33,6 +35,11 @@ pub(super) struct Kube {
     pub(super) requirements: Requirements,
     apiserver: String,
     proxy: String,
+}
+
+/// The version as kubeadm writes it into a tag, which cannot hold a `+`.
+fn tag(version: &KubeVersion) -> String {
+    version.to_string().replace('+', "_")
 }
 
 /// Kubernetes' commands; those that share a file are links to it.
@@ -92,7 +99,7 @@ async fn collect(
         };
         let is_proxy = name == "kube-proxy";
         batch.workloads.push(Workload {
-            refs: vec![format!("{repository}/{name}:{version}")],
+            refs: vec![format!("{repository}/{name}:{}", tag(version))],
             pinned: false,
             arch: is_proxy.then_some(machine),
             config,
@@ -169,7 +176,7 @@ pub(super) async fn bake(builder: &Builder, request: &NodeImageRequest) -> Resul
             collect(builder, request, &requirements).await
         })
         .await?;
-    let image = |name: &str| format!("{}/{name}:{version}", requirements.repository);
+    let image = |name: &str| format!("{}/{name}:{}", requirements.repository, tag(version));
     let (apiserver, proxy) = (image("kube-apiserver"), image("kube-proxy"));
     Ok(Kube {
         entry: store.entry.clone(),

@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::builder::{Builder, host_arch};
 use crate::cache::Entry;
 use crate::error::{Error, Result};
+use crate::git::Repository;
+use crate::go::KubernetesModule;
 use crate::recipe::Recipe;
 
 pub(crate) use requirements::Requirements;
@@ -48,6 +50,13 @@ pub enum Source {
         /// By the name of the binary; `e2e.test` and `ginkgo` are wanted for tests only.
         binaries: BTreeMap<String, Download>,
     },
+    /// A revision of Kubernetes' own tree, built here.
+    Git {
+        /// A folder with a clone, or an address.
+        repository: String,
+        /// The full hash of a commit.
+        revision: String,
+    },
     /// A folder with binaries, such as `_output/local/bin` of a Kubernetes checkout.
     Dir {
         /// The folder; `<path>/linux/<arch>` and `<path>/<arch>` are looked into first.
@@ -71,6 +80,10 @@ impl fmt::Display for Source {
             Self::Module => f.write_str("Go modules"),
             Self::Release { base_url } => write!(f, "the releases at {base_url}"),
             Self::Url { .. } => f.write_str("the addresses given"),
+            Self::Git {
+                repository,
+                revision,
+            } => write!(f, "revision {revision} of {repository}"),
             Self::Dir { path } => write!(f, "the folder {}", path.display()),
         }
     }
@@ -132,8 +145,30 @@ impl Source {
                     .iter()
                     .map(|(name, file)| format!("{name} {}", file.sha256)),
             )),
+            // Wherever it is fetched from, a hash is the same sources.
+            Self::Git { revision, .. } => {
+                Ok(recipe.with("source", "git").with("revision", revision))
+            }
             Self::Dir { path } => dir::identify(path, recipe.with("source", "dir")),
         }
+    }
+
+    /// The Go module that it is built from: the revision's, or else the version's.
+    pub(crate) async fn module(
+        &self,
+        builder: &Builder,
+        version: &KubeVersion,
+    ) -> Result<KubernetesModule> {
+        let Self::Git {
+            repository,
+            revision,
+        } = self
+        else {
+            return KubernetesModule::prepare(builder, version).await;
+        };
+        let repository = Repository::open(&builder.cache, repository)?;
+        let tree = repository.checkout(builder, revision).await?;
+        KubernetesModule::of_tree(builder, version, tree).await
     }
 
     /// Kubernetes' commands for an architecture.
@@ -144,7 +179,10 @@ impl Source {
         arch: Arch,
     ) -> Result<Binaries> {
         match self {
-            Self::Module => module::commands(builder, version, arch).await,
+            Self::Module | Self::Git { .. } => {
+                let module = self.module(builder, version).await?;
+                module::commands(builder, &module, arch).await
+            }
             Self::Release { base_url } => {
                 release::files(builder, base_url, version, arch, &COMMANDS).await
             }
@@ -159,7 +197,10 @@ impl Source {
     async fn test_programs(&self, builder: &Builder, version: &KubeVersion) -> Result<Binaries> {
         let (arch, wanted) = (host_arch()?, ["e2e.test", "ginkgo"]);
         match self {
-            Self::Module => module::test_programs(builder, version, arch).await,
+            Self::Module | Self::Git { .. } => {
+                let module = self.module(builder, version).await?;
+                module::test_programs(builder, &module, arch).await
+            }
             Self::Release { base_url } => {
                 release::test_programs(builder, base_url, version, arch).await
             }
@@ -194,7 +235,10 @@ impl Source {
                 fetch::each(builder, &self.to_string(), binaries, &["kubectl"]).await?
             }
             Self::Dir { path } => dir::find(path, host_arch()?, &["kubectl"])?,
-            Self::Module => module::kubectl(builder, version, host_arch()?).await?,
+            Self::Module | Self::Git { .. } => {
+                let module = self.module(builder, version).await?;
+                module::kubectl(builder, &module, version, host_arch()?).await?
+            }
         };
         let tests = self.test_programs(builder, version).await?;
         all.files.extend(tests.files);

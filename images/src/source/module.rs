@@ -1,4 +1,4 @@
-//! Kubernetes built from Go modules.
+//! Kubernetes built from Go modules, or from a revision's tree.
 
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -14,10 +14,9 @@ use crate::recipe::Recipe;
 
 pub(super) async fn commands(
     builder: &Builder,
-    version: &KubeVersion,
+    module: &KubernetesModule,
     arch: Arch,
 ) -> Result<Binaries> {
-    let module = KubernetesModule::prepare(builder, version).await?;
     let entry = module.entry(builder, Product::Commands, arch).await?;
     let binary = entry.path(Product::Commands.binary());
     Ok(Binaries {
@@ -31,10 +30,9 @@ pub(super) async fn commands(
 
 pub(super) async fn test_programs(
     builder: &Builder,
-    version: &KubeVersion,
+    module: &KubernetesModule,
     arch: Arch,
 ) -> Result<Binaries> {
-    let module = KubernetesModule::prepare(builder, version).await?;
     let mut binaries = Binaries {
         files: [].into(),
         _entries: Vec::new(),
@@ -52,10 +50,11 @@ pub(super) async fn test_programs(
 /// A link by that name to the one binary, which goes by the name it is called by.
 pub(super) async fn kubectl(
     builder: &Builder,
+    module: &KubernetesModule,
     version: &KubeVersion,
     arch: Arch,
 ) -> Result<Binaries> {
-    let commands = commands(builder, version, arch).await?;
+    let commands = commands(builder, module, arch).await?;
     let target = &commands.files["kubectl"];
     let recipe =
         Recipe::new("kubectl-link", 1).with("target", target.as_os_str().as_encoded_bytes());

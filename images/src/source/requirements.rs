@@ -9,7 +9,6 @@ use super::Source;
 use crate::builder::{Builder, host_arch};
 use crate::command::Run;
 use crate::error::{Error, Result};
-use crate::go::KubernetesModule;
 
 /// Repository and tags, exactly as kubeadm writes them into manifests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +31,8 @@ impl Requirements {
         version: &KubeVersion,
     ) -> Result<Self> {
         match source {
-            Source::Module => {
-                let module = KubernetesModule::prepare(builder, version).await?;
+            Source::Module | Source::Git { .. } => {
+                let module = source.module(builder, version).await?;
                 Self::from_sources(&module.sources, version)
             }
             _ => Self::from_kubeadm(source, builder, version, host_arch()?).await,

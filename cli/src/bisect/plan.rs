@@ -1,0 +1,191 @@
+//! What a search was asked to do, written down.
+
+use std::path::Path;
+
+use camino::Utf8PathBuf;
+use jiff::Timestamp;
+use kcluster_matrix::bisect::Goal;
+use serde::{Deserialize, Serialize};
+
+/// What points are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+pub(crate) enum PointKind {
+    /// Commits.
+    Git {
+        /// The repository: an absolute path, or an address.
+        repository: String,
+    },
+    /// Versions, from whatever source is set.
+    Versions,
+}
+
+/// What is run at a point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+pub(crate) enum Test {
+    /// Specs, on a cluster.
+    Specs {
+        /// What selects them, as `e2e` takes it.
+        arguments: Vec<String>,
+    },
+    /// A command of the user's.
+    Command {
+        /// Program and arguments.
+        words: Vec<String>,
+        /// Where it runs.
+        folder: Utf8PathBuf,
+        /// Whether on a cluster of the point.
+        cluster: bool,
+    },
+}
+
+impl Test {
+    /// Whether a cluster is booted.
+    pub(crate) fn boots(&self) -> bool {
+        !matches!(self, Self::Command { cluster: false, .. })
+    }
+
+    /// As one would type it.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Specs { arguments } => format!("cargo kcluster e2e {}", line(arguments)),
+            Self::Command { words, .. } => line(words),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Plan {
+    /// What points are.
+    pub(crate) points: PointKind,
+    /// What is run at each.
+    pub(crate) test: Test,
+    /// The cell, without its version.
+    pub(crate) cell: String,
+    /// Name of the cluster that is made at each point.
+    pub(crate) cluster: String,
+    /// The good end as it was written.
+    pub(crate) good: String,
+    /// The bad end as it was written.
+    pub(crate) bad: String,
+    /// When it began.
+    pub(crate) begun: Timestamp,
+}
+
+impl Plan {
+    /// Where the points come from, in words.
+    pub(crate) fn source(&self) -> &str {
+        match &self.points {
+            PointKind::Git { repository } => repository,
+            PointKind::Versions => "versions",
+        }
+    }
+
+    /// What makes kcluster build or boot a point.
+    pub(crate) fn at(&self, point: &str) -> Vec<String> {
+        match &self.points {
+            PointKind::Git { .. } => self.source_at(point),
+            PointKind::Versions => vec!["--kubernetes".to_owned(), point.to_owned()],
+        }
+    }
+
+    /// What makes a command take a point's programs, on a cluster that knows its version.
+    pub(crate) fn source_at(&self, point: &str) -> Vec<String> {
+        let PointKind::Git { repository } = &self.points else {
+            return Vec::new();
+        };
+        let words = [
+            "--source",
+            "git",
+            "--source-git",
+            repository,
+            "--source-revision",
+            point,
+        ];
+        words.map(str::to_owned).into()
+    }
+
+    /// One line that does the whole search again.
+    pub(crate) fn reproduce(&self, goal: Goal, (good, bad): (&str, &str)) -> String {
+        let mut words: Vec<String> = ["bisect", "--good", good, "--bad", bad]
+            .map(str::to_owned)
+            .into();
+        if goal == Goal::FirstGood {
+            words.push("--find-fix".into());
+        }
+        if let PointKind::Git { repository } = &self.points {
+            words.extend([
+                "--source".into(),
+                "git".into(),
+                "--source-git".into(),
+                repository.clone(),
+            ]);
+        }
+        match &self.test {
+            Test::Specs { arguments } => words.extend(arguments.iter().cloned()),
+            Test::Command {
+                words: command,
+                cluster,
+                ..
+            } => {
+                if !cluster {
+                    words.push("--no-cluster".into());
+                }
+                words.push("--".into());
+                words.extend(command.iter().cloned());
+            }
+        }
+        format!("cargo kcluster {}", line(&words))
+    }
+}
+
+/// Words as a shell would read them.
+pub(crate) fn line(words: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+    let quoted = words
+        .iter()
+        .map(|word| match !word.is_empty() && word.chars().all(plain) {
+            true => word.clone(),
+            false => format!("'{}'", word.replace('\'', r"'\''")),
+        });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+/// An absolute path where `location` is a folder, so that it is the same from everywhere.
+pub(crate) fn anchored(location: &str, folder: &Path) -> anyhow::Result<String> {
+    let path = folder.join(location);
+    if !path.is_dir() {
+        return Ok(location.to_owned());
+    }
+    let path = Utf8PathBuf::try_from(fs_err::canonicalize(path)?)?;
+    Ok(path.into_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_is_told_in_one_line_that_a_shell_takes() {
+        let plan = Plan {
+            points: PointKind::Git {
+                repository: "/srv/k k".into(),
+            },
+            test: Test::Specs {
+                arguments: vec!["--focus".into(), "a|b's".into()],
+            },
+            cell: "bridge-amd64".into(),
+            cluster: "bisect".into(),
+            good: "v1".into(),
+            bad: "main".into(),
+            begun: Timestamp::UNIX_EPOCH,
+        };
+        assert_eq!(
+            plan.reproduce(Goal::FirstGood, ("1", "2")),
+            r"cargo kcluster bisect --good 1 --bad 2 --find-fix --source git --source-git '/srv/k k' --focus 'a|b'\''s'"
+        );
+    }
+}

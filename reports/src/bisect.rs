@@ -1,0 +1,512 @@
+//! What a search for the first bad commit found: Markdown, JSON, and a suite for JUnit.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kcluster_matrix::bisect::{Answer, Conclusion, Goal, Next, Search, Verdict};
+use kcluster_matrix::{Case, Outcome, Suite};
+use serde::{Deserialize, Serialize};
+
+use crate::text::{duration, one_line};
+
+/// What was spent on a point, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attempt {
+    /// Which point.
+    pub point: String,
+    /// When it began.
+    pub begun: Timestamp,
+    /// How long the build took, if it came to its end.
+    pub built: Option<Duration>,
+    /// How long the boot took; a boot that failed counts.
+    pub booted: Option<Duration>,
+    /// Runs of the test.
+    pub runs: u32,
+    /// How long all of it took.
+    pub took: Duration,
+}
+
+/// All that is known of a search.
+#[derive(Debug, Clone, Copy)]
+pub struct Bisect<'a> {
+    /// The search itself.
+    pub search: &'a Search,
+    /// In which cell, without the version: that is what varies.
+    pub cell: &'a str,
+    /// What was run at each point.
+    pub test: &'a str,
+    /// Where the points come from.
+    pub source: &'a str,
+    /// One line that does it again.
+    pub reproduce: &'a str,
+    /// What was spent.
+    pub attempts: &'a [Attempt],
+    /// When it began.
+    pub begun: Timestamp,
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    format: u32,
+    cell: &'a str,
+    test: &'a str,
+    source: &'a str,
+    reproduce: &'a str,
+    begun: Timestamp,
+    good: &'a str,
+    bad: &'a str,
+    candidates: usize,
+    left: usize,
+    boots: usize,
+    runs: usize,
+    error: f64,
+    conclusion: Option<Conclusion>,
+    culprit: Option<Culprit<'a>>,
+    points: Vec<JsonPoint<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonPoint<'a> {
+    id: &'a str,
+    title: &'a str,
+    answer: Answer,
+    passed: usize,
+    failed: usize,
+    note: Option<&'a str>,
+}
+
+/// The point that was looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Culprit<'a> {
+    /// Its name.
+    pub id: &'a str,
+    /// Its title.
+    pub title: &'a str,
+    /// Number of the pull request that brought it, if titles tell.
+    pub pull_request: Option<u64>,
+}
+
+impl<'a> Bisect<'a> {
+    /// How it ended, if it has.
+    #[must_use]
+    pub fn conclusion(&self) -> Option<Conclusion> {
+        match self.search.next() {
+            Next::Done(conclusion) => Some(conclusion),
+            Next::Test { .. } => None,
+        }
+    }
+
+    /// The one point that it is, if it is one.
+    #[must_use]
+    pub fn culprit(&self) -> Option<Culprit<'a>> {
+        let Some(Conclusion::Found { point }) = self.conclusion() else {
+            return None;
+        };
+        let point = self.search.history().point(&point)?;
+        Some(Culprit {
+            id: &point.id,
+            title: &point.title,
+            pull_request: pull_request(self.search, &point.id),
+        })
+    }
+
+    /// Boots, those that failed included.
+    #[must_use]
+    pub fn boots(&self) -> usize {
+        let booted = self
+            .attempts
+            .iter()
+            .filter(|attempt| attempt.booted.is_some());
+        booted.count()
+    }
+
+    fn title(&self, id: &str) -> &'a str {
+        let point = self.search.history().point(id);
+        point.map_or("", |point| point.title.as_str())
+    }
+
+    fn what(&self) -> &'static str {
+        match self.search.goal() {
+            Goal::FirstBad => "first bad",
+            Goal::FirstGood => "first good",
+        }
+    }
+
+    /// In one line: what was found.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        match self.conclusion() {
+            None => format!("not found yet: {} points left", self.search.left()),
+            Some(Conclusion::Found { point }) => {
+                let title = one_line(self.title(&point));
+                format!("the {} is {} {title}", self.what(), short(&point))
+            }
+            Some(Conclusion::OneOf { points }) => {
+                format!(
+                    "the {} is one of {}, which cannot be told apart",
+                    self.what(),
+                    points.len()
+                )
+            }
+            Some(Conclusion::WrongEnd { point, said, is }) => format!(
+                "nothing to look for: {} was said to be {said}, and is {is}",
+                short(&point)
+            ),
+        }
+    }
+
+    /// For people: an issue, a job's page.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let mut out = String::new();
+        let search = self.search;
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "## kcluster bisect: {}\n", escape(&self.headline()));
+        let mut row = |name: &str, text: String| {
+            let _ = writeln!(out, "- **{name}:** {text}");
+        };
+        if let Some(culprit) = self.culprit() {
+            row(
+                "commit",
+                format!("`{}` {}", culprit.id, escape(culprit.title)),
+            );
+            if let Some(number) = culprit.pull_request {
+                row("pull request", format!("#{number}"));
+            }
+        }
+        row("cell", code(self.cell));
+        row("test", code(self.test));
+        row("source", code(self.source));
+        let ends = [search.good(), search.bad()]
+            .map(|end| format!("`{}` {}", short(end), escape(self.title(end))));
+        row("good", ends[0].clone());
+        row("bad", ends[1].clone());
+        row("spent", self.spent());
+        if !search.rule().is_certain() {
+            let rule = search.rule();
+            let text = format!(
+                "fails in {:.0} % of runs on good points and {:.0} % on bad ones; a wrong answer is less probable than {} %",
+                rule.fails_on_good * 100.0,
+                rule.fails_on_bad * 100.0,
+                rule.error * 100.0
+            );
+            row("flaky", text);
+        }
+        row("again", code(self.reproduce));
+        if let Some(Conclusion::OneOf { points }) = self.conclusion() {
+            out.push_str("\n### One of these\n\n");
+            for point in points {
+                let _ = writeln!(out, "- `{point}` {}", escape(self.title(&point)));
+            }
+        }
+        self.table(&mut out);
+        self.untold(&mut out);
+        out
+    }
+
+    fn spent(&self) -> String {
+        let took: Duration = self.attempts.iter().map(|attempt| attempt.took).sum();
+        let runs: u32 = self.attempts.iter().map(|attempt| attempt.runs).sum();
+        format!(
+            "{} boots and {runs} runs for {} candidates, {}",
+            self.boots(),
+            self.search.candidates(),
+            duration(took)
+        )
+    }
+
+    fn table(&self, out: &mut String) {
+        let verdicts = self.search.verdicts();
+        if verdicts.is_empty() {
+            return;
+        }
+        out.push_str("\n### Evidence\n\n| point | title | answer | passed | failed |\n|---|---|---|--:|--:|\n");
+        for verdict in &verdicts {
+            let Verdict {
+                point,
+                answer,
+                passed,
+                failed,
+                ..
+            } = verdict;
+            let title = escape(self.title(point));
+            let _ = writeln!(
+                out,
+                "| `{}` | {title} | {answer} | {passed} | {failed} |",
+                short(point)
+            );
+        }
+    }
+
+    fn untold(&self, out: &mut String) {
+        let verdicts = self.search.verdicts();
+        let untold = verdicts
+            .iter()
+            .filter(|verdict| verdict.answer == Answer::CannotTell);
+        let mut head = "\n### Skipped, and why\n";
+        for verdict in untold {
+            let note = verdict.note.as_deref().unwrap_or("no reason was given");
+            let _ = writeln!(
+                out,
+                "{head}\n- `{}` {}",
+                short(&verdict.point),
+                escape(self.title(&verdict.point))
+            );
+            for line in note.lines() {
+                let _ = writeln!(out, "      {}", line.trim_end());
+            }
+            head = "";
+        }
+    }
+
+    /// For programs.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn json(&self) -> serde_json::Result<String> {
+        let search = self.search;
+        let verdicts = search.verdicts();
+        let points = verdicts.iter().filter_map(|verdict| {
+            let point = search.history().point(&verdict.point)?;
+            Some(JsonPoint {
+                id: &point.id,
+                title: &point.title,
+                answer: verdict.answer,
+                passed: verdict.passed,
+                failed: verdict.failed,
+                note: verdict.note.as_deref(),
+            })
+        });
+        let json = Json {
+            format: 1,
+            cell: self.cell,
+            test: self.test,
+            source: self.source,
+            reproduce: self.reproduce,
+            begun: self.begun,
+            good: search.good(),
+            bad: search.bad(),
+            candidates: search.candidates(),
+            left: search.left(),
+            boots: self.boots(),
+            runs: search.records().len(),
+            error: search.rule().error,
+            conclusion: self.conclusion(),
+            culprit: self.culprit(),
+            points: points.collect(),
+        };
+        serde_json::to_string_pretty(&json)
+    }
+
+    /// For JUnit: a case for each point, and one for what was looked for, which fails when it was found.
+    #[must_use]
+    pub fn suite(&self, host: &str) -> Suite {
+        let case = |name: String, took: Duration, outcome: Outcome| Case {
+            name,
+            class: "bisect".to_owned(),
+            took,
+            outcome,
+            attempts: 1,
+            output: String::new(),
+        };
+        let mut cases: Vec<Case> = Vec::new();
+        for verdict in self.search.verdicts() {
+            let spent = self
+                .attempts
+                .iter()
+                .filter(|attempt| attempt.point == verdict.point);
+            let took = spent.map(|attempt| attempt.took).sum();
+            let outcome = match verdict.answer {
+                Answer::CannotTell => Outcome::Skipped {
+                    reason: verdict
+                        .note
+                        .clone()
+                        .unwrap_or_else(|| "cannot tell".to_owned()),
+                },
+                Answer::Good | Answer::Bad => Outcome::Passed,
+            };
+            let name = format!(
+                "{} is {}: {}",
+                short(&verdict.point),
+                verdict.answer,
+                self.title(&verdict.point)
+            );
+            cases.push(case(name, took, outcome));
+        }
+        let outcome = match self.conclusion() {
+            None => Outcome::Skipped {
+                reason: self.headline(),
+            },
+            Some(Conclusion::WrongEnd { .. }) => Outcome::Errored {
+                message: self.headline(),
+            },
+            Some(_) => Outcome::Failed {
+                message: self.headline(),
+            },
+        };
+        cases.push(case(self.what().to_owned(), Duration::ZERO, outcome));
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        Suite {
+            name: self.cell.to_owned(),
+            phase: "bisect".to_owned(),
+            host: host.to_owned(),
+            started: self.begun,
+            properties: [
+                ("test", self.test),
+                ("source", self.source),
+                ("good", self.search.good()),
+                ("bad", self.search.bad()),
+                ("reproduce", self.reproduce),
+            ]
+            .map(own)
+            .into(),
+            cases,
+        }
+    }
+}
+
+/// A hash cut to what people say; other names are whole.
+#[must_use]
+pub fn short(id: &str) -> &str {
+    let hash = matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if hash { id.get(..12).unwrap_or(id) } else { id }
+}
+
+/// The pull request that brought a point: the number in the title of the oldest merge of the line of first parents
+/// that holds it.
+fn pull_request(search: &Search, id: &str) -> Option<u64> {
+    let history = search.history();
+    let new = match search.goal() {
+        Goal::FirstBad => search.bad(),
+        Goal::FirstGood => search.good(),
+    };
+    let mut on_line = history.point(new)?;
+    while let Some(parent) = on_line
+        .parents
+        .first()
+        .and_then(|parent| history.point(parent))
+    {
+        if !history.reaches(&parent.id, id) {
+            break;
+        }
+        on_line = parent;
+    }
+    number(&on_line.title).or_else(|| number(&history.point(id)?.title))
+}
+
+/// `12` of "Merge pull request #12 from x/y" and of "mend it (#12)".
+fn number(title: &str) -> Option<u64> {
+    let rest = title
+        .strip_prefix("Merge pull request #")
+        .or_else(|| Some(title.rsplit_once("(#")?.1))?;
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
+/// A title is whatever its author liked: it must neither end a table's cell, nor mention people, nor be a link.
+fn escape(text: &str) -> String {
+    let mut safe = String::new();
+    for c in one_line(text).chars() {
+        match c {
+            '|' | '<' | '>' | '[' | ']' | '*' | '_' | '`' | '\\' | '#' => {
+                safe.push('\\');
+                safe.push(c);
+            }
+            // A mention needs the name right after it.
+            '@' => safe.push_str("@\u{200b}"),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+fn code(text: &str) -> String {
+    format!("`{}`", one_line(text).replace('`', "'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kcluster_matrix::bisect::{History, Point, Rule};
+
+    fn search() -> Search {
+        let point = |id: &str, title: &str, parents: &[&str]| Point {
+            id: id.to_owned(),
+            title: title.to_owned(),
+            parents: parents.iter().map(|id| (*id).to_owned()).collect(),
+        };
+        let history = History::new(vec![
+            point("a", "start", &[]),
+            point("b", "side | <b>", &["a"]),
+            point("c", "Merge pull request #12 from x/y", &["a", "b"]),
+            point("d", "more (#13)", &["c"]),
+        ]);
+        let mut search = Search::new(
+            history.unwrap(),
+            Goal::FirstBad,
+            ("a", "d"),
+            Rule::default(),
+        )
+        .unwrap();
+        for (point, answer) in [
+            ("d", Answer::Bad),
+            ("a", Answer::Good),
+            ("c", Answer::Bad),
+            ("b", Answer::Bad),
+        ] {
+            search.record(point, answer, None).unwrap();
+        }
+        search
+    }
+
+    fn bisect<'a>(search: &'a Search, attempts: &'a [Attempt]) -> Bisect<'a> {
+        Bisect {
+            search,
+            cell: "bridge-amd64",
+            test: "e2e --focus x",
+            source: "/srv/k",
+            reproduce: "cargo kcluster bisect",
+            attempts,
+            begun: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn the_pull_request_is_that_of_the_merge_which_brought_it() {
+        let search = search();
+        let bisect = bisect(&search, &[]);
+        let culprit = bisect.culprit().unwrap();
+        assert_eq!((culprit.id, culprit.pull_request), ("b", Some(12)));
+        let text = bisect.markdown();
+        assert!(
+            text.contains("side \\| \\<b\\>") && text.contains("#12"),
+            "{text}"
+        );
+        let json: serde_json::Value = serde_json::from_str(&bisect.json().unwrap()).unwrap();
+        assert_eq!(json["culprit"]["pull_request"], 12);
+        assert_eq!(json["conclusion"]["end"], "found");
+    }
+
+    #[test]
+    fn what_was_skipped_is_told_with_its_reason_everywhere() {
+        let mut search = search();
+        search
+            .record(
+                "b",
+                Answer::CannotTell,
+                Some("it does not build:\n  x.go:1".into()),
+            )
+            .unwrap();
+        let bisect = bisect(&search, &[]);
+        assert!(
+            bisect.headline().contains("one of 2"),
+            "{}",
+            bisect.headline()
+        );
+        assert!(bisect.markdown().contains("x.go:1"));
+        let skipped = bisect.suite("h").cases.into_iter().filter(|case| matches!(&case.outcome, Outcome::Skipped { reason } if reason.contains("x.go:1")));
+        assert_eq!(skipped.count(), 1);
+    }
+}

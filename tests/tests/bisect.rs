@@ -1,0 +1,487 @@
+//! The search for the first bad commit: by a command, killed and resumed; and, as a suite of its own, with
+//! real builds and real clusters.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use kcluster_tests::{Change, Files, History, Kcluster, make_history, real_clusters};
+
+/// A file for each thing that a commit may break.
+fn states(change: Change, number: usize) -> Files {
+    let file = |name: &str, content: &str| (name.to_owned(), format!("{content}\n"));
+    vec![match change {
+        Change::Note => file(&format!("notes/{number}"), "a note"),
+        Change::BreakBuild => file("build", "broken"),
+        Change::MendBuild => file("build", "mended"),
+        Change::BreakBoot => file("boot", "broken"),
+        Change::MendBoot => file("boot", "mended"),
+        Change::Culprit => file("service", "broken"),
+    }]
+}
+
+/// Judges a commit by those files, and notes down that it was asked.
+const JUDGE: &str = r#"#!/bin/sh
+echo "$KCLUSTER_BISECT_POINT" >> "$(dirname "$0")/asked"
+sleep 0.4
+show() { git -C "$(dirname "$0")/repository" show "$KCLUSTER_BISECT_POINT:$1" 2>/dev/null; }
+case "$(show build)$(show boot)" in *broken*) echo "broken on the way" >&2; exit 125;; esac
+[ "$(show service)" != broken ]
+"#;
+
+struct Stage {
+    kcluster: Kcluster,
+    history: History,
+    judge: String,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let kcluster = Kcluster::new().unwrap();
+        let history = make_history(&kcluster.state().join("repository"), None, &states).unwrap();
+        tag(&history);
+        let judge = kcluster.state().join("judge");
+        fs_err::write(&judge, JUDGE).unwrap();
+        fs_err::set_permissions(&judge, std::fs::Permissions::from_mode(0o755)).unwrap();
+        Self {
+            judge: judge.display().to_string(),
+            kcluster,
+            history,
+        }
+    }
+
+    fn begin<'a>(&'a self, dir: &'a str) -> Vec<&'a str> {
+        let repository = self.history.path.to_str().unwrap();
+        vec![
+            "bisect",
+            "--source",
+            "git",
+            "--source-git",
+            repository,
+            "--good",
+            &self.history.good,
+            "--bad",
+            "main",
+            "--dir",
+            dir,
+            "--no-cluster",
+            "--",
+            &self.judge,
+        ]
+    }
+
+    /// Points that the judge was asked about, in order.
+    fn asked(&self) -> Vec<String> {
+        let text = fs_err::read_to_string(self.kcluster.state().join("asked")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn json(&self, file: &str) -> serde_json::Value {
+        serde_json::from_str(&fs_err::read_to_string(self.kcluster.state().join(file)).unwrap())
+            .unwrap()
+    }
+}
+
+/// The tag that a revision's version is told by.
+fn tag(history: &History) {
+    let tagged = Command::new("git")
+        .args(["tag", "v1.36.3", &history.good])
+        .current_dir(&history.path)
+        .status();
+    assert!(tagged.unwrap().success());
+}
+
+#[test]
+fn a_search_killed_at_random_moments_gives_the_same_answer_and_repeats_nothing() {
+    let stage = Stage::new();
+    let mut child = stage.kcluster.spawn(&stage.begin("search")).unwrap();
+    let mut seed = u64::from(std::process::id());
+    let mut recorded = BTreeSet::new();
+    let mut kills = 0;
+    while kills < 5 {
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let moment = Instant::now() + Duration::from_millis(150 + (seed >> 33) % 700);
+        while Instant::now() < moment && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if child.try_wait().unwrap().is_some() {
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+        let asked_before = stage.asked().len();
+        let file = stage.kcluster.state().join("search/bisect.json");
+        if !file.exists() {
+            // Killed before the search was written down: there is nothing to resume.
+            child = stage.kcluster.spawn(&stage.begin("search")).unwrap();
+            continue;
+        }
+        let saved = stage.json("search/bisect.json");
+        let records = saved["search"]["records"].as_array().unwrap().clone();
+        recorded.extend(
+            records
+                .iter()
+                .map(|record| record["point"].as_str().unwrap().to_owned()),
+        );
+        child = stage
+            .kcluster
+            .spawn(&["bisect", "resume", "--dir", "search"])
+            .unwrap();
+        let again = |point: &String| recorded.contains(point);
+        assert!(
+            !stage.asked()[asked_before..].iter().any(again),
+            "recorded work was repeated"
+        );
+    }
+    let status = child.wait().unwrap();
+    let log = fs_err::read_to_string(stage.kcluster.state().join("spawned.log")).unwrap();
+    assert!(status.success(), "{log}");
+    assert!(kills >= 3, "only {kills} kills: it was over too soon");
+    let result = stage.json("search/result.json");
+    assert_eq!(
+        result["culprit"]["id"],
+        stage.history.culprit.as_str(),
+        "{log}"
+    );
+
+    // All that was asked twice was cut off by a kill.
+    let asked = stage.asked();
+    let points: BTreeSet<&String> = asked.iter().collect();
+    assert!(asked.len() <= points.len() + kills, "{asked:?}");
+    eprintln!(
+        "{kills} kills, {} points asked about, {} times",
+        points.len(),
+        asked.len()
+    );
+
+    the_same_answer_comes_from_a_search_that_was_left_alone(&stage);
+    git_takes_the_log(&stage);
+}
+
+fn the_same_answer_comes_from_a_search_that_was_left_alone(stage: &Stage) {
+    let before = stage.asked().len();
+    let output = stage
+        .kcluster
+        .run(&stage.begin("alone"))
+        .unwrap()
+        .expect_code(0)
+        .unwrap();
+    let result = stage.json("alone/result.json");
+    assert_eq!(result["culprit"]["id"], stage.history.culprit.as_str());
+    assert!(
+        output.stdout.contains(&stage.history.culprit[..12]),
+        "{}",
+        output.stdout
+    );
+    let told = result["points"].as_array().unwrap();
+    let skipped: Vec<&str> = told
+        .iter()
+        .filter(|point| point["answer"] == "cannot-tell")
+        .map(|point| point["note"].as_str().unwrap())
+        .collect();
+    assert!(skipped.len() >= 2, "{told:?}");
+    assert!(
+        skipped
+            .iter()
+            .all(|note| note.contains("broken on the way")),
+        "{skipped:?}"
+    );
+    // What does not build takes no boot; what does not boot takes one.
+    let asked: BTreeSet<String> = stage.asked()[before..].iter().cloned().collect();
+    let unbuilt = skipped.len()
+        - asked
+            .iter()
+            .filter(|id| stage.history.unbootable.contains(id))
+            .count();
+    let boots = asked.len() - unbuilt;
+    let bound = (stage.history.candidates as f64).log2() + 3.0;
+    eprintln!(
+        "{} candidates: {boots} boots and {unbuilt} that did not build",
+        stage.history.candidates
+    );
+    assert!(boots as f64 <= bound, "{boots} boots are more than {bound}");
+    assert!(
+        asked.iter().any(|id| stage.history.unbootable.contains(id)),
+        "no boot was in the way"
+    );
+    for file in ["bisect.md", "junit.xml", "git-bisect.log"] {
+        assert!(
+            stage.kcluster.state().join("alone").join(file).exists(),
+            "{file}"
+        );
+    }
+}
+
+fn git_takes_the_log(stage: &Stage) {
+    let log = stage
+        .kcluster
+        .run(&["bisect", "log", "--dir", "alone"])
+        .unwrap()
+        .expect_code(0)
+        .unwrap();
+    let file = stage.kcluster.state().join("replay.log");
+    fs_err::write(&file, &log.stdout).unwrap();
+    let git = |args: &[&str]| {
+        let output = Command::new("git")
+            .args(args)
+            .current_dir(&stage.history.path)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success(),
+            "git {args:?}: {text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        text
+    };
+    git(&["reset", "--quiet", "--hard"]);
+    let said = git(&["bisect", "replay", file.to_str().unwrap()]);
+    let first = format!("{} is the first bad commit", stage.history.culprit);
+    assert!(said.contains(&first), "{said}\n{}", log.stdout);
+    let replayed = git(&["bisect", "log"]);
+    let commands = |text: &str| -> Vec<String> {
+        text.lines()
+            .filter(|line| line.starts_with("git bisect"))
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!(commands(&replayed), commands(&log.stdout));
+    git(&["bisect", "reset", "--quiet"]);
+}
+
+#[test]
+fn a_budget_stops_in_order_and_says_how_to_go_on() {
+    let stage = Stage::new();
+    let mut begin = stage.begin("search");
+    begin.splice(1..1, ["--budget", "1s"]);
+    let output = stage.kcluster.run(&begin).unwrap().expect_code(5).unwrap();
+    assert!(
+        output.stderr.contains("bisect resume --dir"),
+        "{}",
+        output.stderr
+    );
+    let status = stage
+        .kcluster
+        .run(&["bisect", "status", "--dir", "search"])
+        .unwrap()
+        .expect_code(0)
+        .unwrap();
+    assert!(status.stdout.contains("not found yet"), "{}", status.stdout);
+    let refused = stage
+        .kcluster
+        .run(&stage.begin("search"))
+        .unwrap()
+        .expect_code(2)
+        .unwrap();
+    assert!(
+        refused.stderr.contains("holds a search already"),
+        "{}",
+        refused.stderr
+    );
+    stage
+        .kcluster
+        .run(&["bisect", "resume"])
+        .unwrap()
+        .expect_code(0)
+        .unwrap();
+    assert_eq!(
+        stage.json("search/result.json")["culprit"]["id"],
+        stage.history.culprit.as_str()
+    );
+}
+
+#[test]
+fn ends_that_cannot_be_are_refused_before_anything_is_made() {
+    let stage = Stage::new();
+    let repository = stage.history.path.to_str().unwrap();
+    let with = |good: &str, bad: &str, more: &[&str]| {
+        let mut args = vec![
+            "bisect",
+            "--source",
+            "git",
+            "--source-git",
+            repository,
+            "--good",
+            good,
+            "--bad",
+            bad,
+        ];
+        args.extend(more);
+        stage
+            .kcluster
+            .run(&args)
+            .unwrap()
+            .expect_code(2)
+            .unwrap()
+            .stderr
+    };
+    let command = ["--no-cluster", "--", "true"];
+    for (good, bad, said) in [
+        ("main", "v1.36.3", "the wrong way round"),
+        ("nowhere", "main", "revision `nowhere`"),
+        ("--help", "main", "value"),
+        ("last-green", "main", "--results"),
+        ("1970-01-01", "main", "as old as that"),
+    ] {
+        let stderr = with(good, bad, &command);
+        assert!(stderr.contains(said), "{good} {bad}: {stderr}");
+    }
+    assert!(with("v1.36.3", "main", &[]).contains("nothing says what to test"));
+    let flaky = with(
+        "v1.36.3",
+        "main",
+        &[
+            "--fails-on-good",
+            "0.9",
+            "--fails-on-bad",
+            "0.3",
+            "--no-cluster",
+            "--",
+            "true",
+        ],
+    );
+    assert!(flaky.contains("cannot be told apart"), "{flaky}");
+    assert!(stage.asked().is_empty() && !stage.kcluster.state().join("bisect").exists());
+}
+
+/// A Service's status cannot be written any more.
+const SPEC: &str = "should complete a service status lifecycle";
+
+/// The sources of a release as Go's module proxy has them, to be changed.
+fn sources() -> PathBuf {
+    let output = Command::new("go")
+        .args(["mod", "download", "-json", "k8s.io/kubernetes@v1.36.3"])
+        .current_dir("/tmp")
+        .output()
+        .unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    answer["Dir"].as_str().unwrap().into()
+}
+
+fn replaced(sources: &Path, file: &str, from: &str, to: &str) -> (String, String) {
+    let text = fs_err::read_to_string(sources.join(file)).unwrap();
+    assert!(text.contains(from), "{file} has changed");
+    (file.to_owned(), text.replacen(from, to, 1))
+}
+
+/// Changes to real Kubernetes.
+fn kubernetes(sources: &Path, change: Change, number: usize) -> Files {
+    const KUBEADM: (&str, &str) = ("cmd/kubeadm/app/kubeadm.go", "func Run() error {\n");
+    let compiles = "pkg/registry/core/service/mended.go".to_owned();
+    vec![match change {
+        Change::Note if number % 4 == 0 => (
+            format!("cmd/kube-proxy/app/note_{number}.go"),
+            format!("package app\n\n// Note{number} is here.\nconst Note{number} = {number}\n"),
+        ),
+        Change::Note => (
+            format!("docs/notes/{number}.md"),
+            format!("note {number}\n"),
+        ),
+        Change::BreakBuild => (
+            compiles,
+            "package service\n\nvar _ int = \"no number\"\n".to_owned(),
+        ),
+        Change::MendBuild => (compiles, "package service\n".to_owned()),
+        Change::BreakBoot => replaced(
+            sources,
+            KUBEADM.0,
+            KUBEADM.1,
+            "func Run() error {\n\tos.Exit(7)\n",
+        ),
+        Change::MendBoot => replaced(sources, KUBEADM.0, KUBEADM.1, KUBEADM.1),
+        Change::Culprit => replaced(
+            sources,
+            "pkg/registry/core/service/strategy.go",
+            "return validation.ValidateServiceStatusUpdate(obj.(*api.Service), old.(*api.Service))",
+            "return field.ErrorList{field.Forbidden(field.NewPath(\"status\"), \"broken by this commit\")}",
+        ),
+    }]
+}
+
+/// A repository whose first commit is the release, with the history on top.
+fn kubernetes_repository(path: &Path) -> History {
+    let sources = sources();
+    let git = |args: &[&str]| {
+        let done = Command::new("git")
+            .args(args)
+            .current_dir(path)
+            .status()
+            .unwrap();
+        assert!(done.success(), "git {args:?}");
+    };
+    fs_err::create_dir_all(path).unwrap();
+    let copied = Command::new("cp")
+        .args(["-R", "--no-preserve=mode"])
+        .arg(format!("{}/.", sources.display()))
+        .arg(path)
+        .status();
+    assert!(copied.unwrap().success());
+    git(&["init", "--quiet", "--initial-branch=main"]);
+    git(&["config", "core.compression", "0"]);
+    git(&["config", "user.name", "Test"]);
+    git(&["config", "user.email", "test@localhost"]);
+    git(&["add", "--all", "--force", "."]);
+    git(&["commit", "--quiet", "--message", "the release"]);
+    let made = make_history(path, Some("refs/heads/main^0"), &|change, number| {
+        kubernetes(&sources, change, number)
+    })
+    .unwrap();
+    tag(&made);
+    made
+}
+
+#[test]
+#[ignore = "builds and boots Kubernetes at up to nine commits; `cargo xtask test bisect` runs it"]
+fn real_clusters_name_the_commit_that_broke_a_service() {
+    if !real_clusters("real_clusters_name_the_commit_that_broke_a_service") {
+        return;
+    }
+    let kcluster = Kcluster::new().unwrap();
+    let history = kubernetes_repository(&kcluster.state().join("kubernetes"));
+    let repository = history.path.to_str().unwrap();
+    let begin = [
+        "bisect",
+        "--source",
+        "git",
+        "--source-git",
+        repository,
+        "--good",
+        "v1.36.3",
+        "--bad",
+        "main",
+        "--dir",
+        "search",
+        "--nodes",
+        "0",
+        "--focus",
+        SPEC,
+        "--boot-timeout",
+        "5m",
+    ];
+    let output = kcluster.run(&begin).unwrap();
+    eprintln!("{}", output.stderr);
+    let output = output.expect_code(0).unwrap();
+    let report = fs_err::read_to_string(kcluster.state().join("search/bisect.md")).unwrap();
+    eprintln!("{}\n{report}", output.stdout);
+    let text = fs_err::read_to_string(kcluster.state().join("search/result.json")).unwrap();
+    let result: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(result["culprit"]["id"], history.culprit.as_str());
+    let boots = result["boots"].as_u64().unwrap();
+    let bound = (history.candidates as f64).log2() + 3.0;
+    eprintln!(
+        "{} candidates, {boots} boots in {:.0} s",
+        history.candidates,
+        output.took.as_secs_f64()
+    );
+    assert!(boots as f64 <= bound, "{boots} boots are more than {bound}");
+    assert!(
+        report.contains("it does not build") && report.contains("it does not boot"),
+        "{report}"
+    );
+}

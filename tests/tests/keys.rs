@@ -8,6 +8,7 @@ use serde_json::Value;
 
 const OPTIONS: &str = "tests/tests/options.rs";
 const MATRIX: &str = "tests/tests/matrix.rs";
+const BISECT: &str = "tests/tests/bisect.rs";
 const FIRST: &str = "tests/tests/first_cell.rs";
 const BINARY: &str = "cli/tests/binary.rs";
 const SOURCES: &str = "images/src/source/tests.rs";
@@ -50,6 +51,16 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("api-address", OPTIONS, "components_are_told"),
     ("cni", OPTIONS, "six_alone"),
     ("image", OPTIONS, "six_alone"),
+    (
+        "source-git",
+        BISECT,
+        "real_clusters_name_the_commit_that_broke_a_service",
+    ),
+    (
+        "source-revision",
+        BISECT,
+        "real_clusters_name_the_commit_that_broke_a_service",
+    ),
     (
         "auto-snapshot",
         "tests/tests/snapshots.rs",

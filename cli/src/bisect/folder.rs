@@ -67,13 +67,13 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// An empty folder for a new search.
-    pub(crate) fn create(path: Utf8PathBuf, settings: &str) -> anyhow::Result<Self> {
+    pub(crate) fn create(path: &Utf8Path, settings: &str) -> anyhow::Result<Self> {
         if path.join(FILE).exists() {
             return Err(Told::input(format!("{path} holds a search already"))
                 .help(format!("`cargo kcluster bisect resume --dir {path}` goes on with it; give another --dir for a new one"))
                 .into());
         }
-        fs_err::create_dir_all(&path)?;
+        fs_err::create_dir_all(path)?;
         let path = path.canonicalize_utf8()?;
         let alone = Some(alone(&path)?);
         fs_err::write(path.join(SETTINGS), settings)?;

@@ -218,7 +218,7 @@ impl Begin {
             bad: bad.clone(),
             begun,
         };
-        let folder = Folder::create(path, &config::as_toml(settings))?;
+        let folder = Folder::create(&path, &config::as_toml(settings))?;
         let saved = Saved::new(plan, search);
         folder.save(&saved)?;
         fs_err::create_dir_all(&settings.state_dir)?;

@@ -79,11 +79,12 @@ func run(ctx context.Context, netConf, iface, health string) error {
 		go func() { _ = server.Serve(listener) }()
 		defer server.Close()
 	}
-	err = manager.CompleteLease(ctx, network.Lease(), &running)
-	if ctx.Err() != nil {
-		err = nil
+	// The node's own range needs no renewal, so this returns at once; the network runs until a signal comes.
+	if err := manager.CompleteLease(ctx, network.Lease(), &running); err != nil && ctx.Err() == nil {
+		cancel()
+		running.Wait()
+		return err
 	}
-	cancel()
 	running.Wait()
-	return err
+	return nil
 }

@@ -1,0 +1,83 @@
+use super::*;
+use kcluster_matrix::bisect::{History, Point, Rule};
+
+fn search() -> Search {
+    let point = |id: &str, title: &str, parents: &[&str]| Point {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        parents: parents.iter().map(|id| (*id).to_owned()).collect(),
+    };
+    let history = History::new(vec![
+        point("a", "start", &[]),
+        point("b", "side | <b>", &["a"]),
+        point("c", "Merge pull request #12 from x/y", &["a", "b"]),
+        point("d", "more (#13)", &["c"]),
+    ]);
+    let mut search = Search::new(
+        history.unwrap(),
+        Goal::FirstBad,
+        ("a", "d"),
+        Rule::default(),
+    )
+    .unwrap();
+    for (point, answer) in [
+        ("d", Answer::Bad),
+        ("a", Answer::Good),
+        ("c", Answer::Bad),
+        ("b", Answer::Bad),
+    ] {
+        search.record(point, answer, None).unwrap();
+    }
+    search
+}
+
+fn bisect<'a>(search: &'a Search, attempts: &'a [Attempt]) -> Bisect<'a> {
+    Bisect {
+        search,
+        cell: "bridge-amd64",
+        test: "e2e --focus x",
+        source: "/srv/k",
+        reproduce: "cargo kcluster bisect",
+        attempts,
+        begun: Timestamp::UNIX_EPOCH,
+    }
+}
+
+#[test]
+fn the_pull_request_is_that_of_the_merge_which_brought_it() {
+    let search = search();
+    let bisect = bisect(&search, &[]);
+    let culprit = bisect.culprit().unwrap();
+    assert_eq!((culprit.id, culprit.pull_request), ("b", Some(12)));
+    let text = bisect.markdown();
+    assert!(
+        text.contains("side \\| \\<b\\>") && text.contains("#12"),
+        "{text}"
+    );
+    let json: serde_json::Value = serde_json::from_str(&bisect.json().unwrap()).unwrap();
+    assert_eq!(json["culprit"]["pull_request"], 12);
+    assert_eq!(json["conclusion"]["end"], "found");
+}
+
+#[test]
+fn what_was_skipped_is_told_with_its_reason_everywhere() {
+    let mut search = search();
+    search
+        .record(
+            "b",
+            Answer::CannotTell,
+            Some("it does not build:\n  x.go:1".into()),
+        )
+        .unwrap();
+    let bisect = bisect(&search, &[]);
+    assert!(
+        bisect.headline().contains("one of 2"),
+        "{}",
+        bisect.headline()
+    );
+    assert!(bisect.markdown().contains("x.go:1"));
+    let skipped = bisect.suite("h").cases.into_iter().filter(
+        |case| matches!(&case.outcome, Outcome::Skipped { reason } if reason.contains("x.go:1")),
+    );
+    assert_eq!(skipped.count(), 1);
+}

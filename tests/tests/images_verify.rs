@@ -106,8 +106,9 @@ fn four(folder: &Path) -> PathBuf {
         folder,
         &[
             ("amd64", program(folder, GOOD, "amd64", "exe")),
-            ("ppc64le", program(folder, GOOD, "amd64", "exe")),
-            ("s390x", program(folder, GOOD, "s390x", "pie")),
+            ("s390x", program(folder, GOOD, "amd64", "exe")),
+            // Go links these by itself, without C.
+            ("ppc64le", program(folder, GOOD, "ppc64le", "pie")),
             ("arm64", program(folder, CRASHES, "arm64", "exe")),
         ],
     )
@@ -138,12 +139,12 @@ fn what_an_image_says_is_held_against_its_programs() {
     assert_eq!(wrong[0], ("linux/amd64", &json!([])));
     assert_eq!(
         wrong[1],
-        ("linux/ppc64le", &json!(["/app is for amd64, not ppc64le"]))
+        ("linux/s390x", &json!(["/app is for amd64, not s390x"]))
     );
-    assert_eq!(wrong[2].0, "linux/s390x");
+    assert_eq!(wrong[2].0, "linux/ppc64le");
     let loader = wrong[2].1[0].as_str().unwrap();
     assert!(
-        loader.starts_with("/app wants the loader /lib/ld64.so.1"),
+        loader.starts_with("/app wants the loader /lib64/ld64.so."),
         "{loader}"
     );
     // That it crashes cannot be seen.

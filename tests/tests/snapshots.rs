@@ -106,7 +106,8 @@ fn workload(kcluster: &Kcluster) {
 {{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"writer"}},"spec":{{
   "terminationGracePeriodSeconds":0,
   "containers":[{{"name":"c","image":"{image}","imagePullPolicy":"Never",
-    "command":["sh","-c","echo life >> /pod/data; echo life >> /node/data; exec sleep 100000"],
+    "command":["sh","-c","echo life >> /pod/data; echo life >> /node/data; touch /done; exec sleep 100000"],
+    "readinessProbe":{{"exec":{{"command":["test","-e","/done"]}},"periodSeconds":1}},
     "volumeMounts":[{{"name":"pod","mountPath":"/pod"}},{{"name":"node","mountPath":"/node"}}]}}],
   "volumes":[{{"name":"pod","emptyDir":{{}}}},
     {{"name":"node","hostPath":{{"path":"/var/lib/data","type":"DirectoryOrCreate"}}}}]}}}}]}}"#
@@ -139,8 +140,10 @@ fn all_is_back(kcluster: &Kcluster) {
         "--timeout=60s",
     ];
     kubectl(kcluster, &ready);
-    let data = ["exec", "writer", "--", "cat", "/pod/data", "/node/data"];
-    assert_eq!(kubectl(kcluster, &data), "life\n".repeat(4));
+    for file in ["/pod/data", "/node/data"] {
+        let data = kubectl(kcluster, &["exec", "writer", "--", "cat", file]);
+        assert_eq!(data, "life\n".repeat(2), "{file}");
+    }
 }
 
 fn old_credentials_are_refused(kcluster: &Kcluster, old: &Path, token: &str) {

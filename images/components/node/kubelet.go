@@ -53,13 +53,22 @@ func kubeletProgram(other string) string {
 	return "kubelet"
 }
 
+// aloneFolder is in memory: nothing there outlives the kubelet that is alone.
+const aloneFolder = "/run/kcluster/kubelet"
+
 // kubeletArgs is the command of kubeadm's systemd unit. A kubelet that is alone
 // knows no API server, not even to ask it who may ask the kubelet: only those
-// with a certificate may then.
+// with a certificate may then. It also has a folder of its own: to one that
+// knows only static pods, the volumes of all others are left over, and it
+// would remove them.
 func kubeletArgs(alone bool, flagsFile, extraFile string) ([]string, error) {
 	argv := []string{"kubelet", "--config=" + kubeletConfig}
 	if alone {
-		argv = append(argv, "--authentication-token-webhook=false", "--authorization-mode=AlwaysAllow")
+		argv = append(argv,
+			"--authentication-token-webhook=false",
+			"--authorization-mode=AlwaysAllow",
+			"--root-dir="+aloneFolder,
+		)
 	} else {
 		argv = append(argv,
 			"--kubeconfig=/etc/kubernetes/kubelet.conf",

@@ -311,7 +311,7 @@ async fn what_is_exported_comes_back_with_other_keys_and_under_another_name() {
     assert!(new.is_some() && new != old);
     let hold = again.engine.file("a-worker-1", "/kcluster/comeback.json");
     assert_eq!(hold.unwrap(), b"{\"hold\":true}\n");
-    let renewed = again.position("exec a-control-plane sh -c kubectl --kubeconfig \"$0\" replace");
+    let renewed = again.position("exec a-control-plane sh -c kubectl --kubeconfig \"$0\" --server https://127.0.0.1:6443 replace");
     assert!(again.position("exec a-worker-1 kcluster-node release") > renewed);
     assert!(again.position("exec a-control-plane kcluster-node watch") > renewed);
 }

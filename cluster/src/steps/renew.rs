@@ -31,6 +31,9 @@ const LISTS: [&str; 4] = [
 /// The API server merges its authorities into what is there, and would keep the former ones.
 const MERGED: &str = "configmap/extension-apiserver-authentication";
 
+/// By the node's own address it would be held until this is done.
+const KUBECTL: &str = "kubectl --kubeconfig \"$0\" --server https://127.0.0.1:6443";
+
 /// Does it, and lets the kubelets of `nodes` go on. `authority` is the new certificate.
 pub(super) async fn renew(
     context: &Context<'_>,
@@ -58,8 +61,8 @@ async fn change(
     context
         .wait_for(Step::Credentials, node, "settled", limit)
         .await?;
-    let get = "for path in \"$@\"; do kubectl --kubeconfig \"$0\" get --raw \"$path\" && echo || exit 1; done";
-    let mut argv = vec!["sh", "-c", get, kubeadm::ADMIN];
+    let get = format!("for path in \"$@\"; do {KUBECTL} get --raw \"$path\" && echo || exit 1; done");
+    let mut argv = vec!["sh", "-c", &get, kubeadm::ADMIN];
     argv.extend(LISTS);
     let lists = context
         .ask(Step::Credentials, node, ExecSpec::new(argv), LIMIT)
@@ -68,9 +71,11 @@ async fn change(
     let server = format!("https://{}:{}", control_plane.address, kubeadm::API_PORT);
     let changes = changes(&lists, authority, &server)
         .map_err(|error| StepError::failed(Step::Credentials, Some(node), error))?;
-    let set = "kubectl --kubeconfig \"$0\" replace --validate=false -f - && \
-        kubectl --kubeconfig \"$0\" -n kube-system delete --ignore-not-found --wait=false \"$@\"";
-    let mut argv = vec!["sh", "-c", set, kubeadm::ADMIN, MERGED];
+    let set = format!(
+        "{KUBECTL} replace --validate=false -f - && \
+        {KUBECTL} -n kube-system delete --ignore-not-found --wait=false \"$@\""
+    );
+    let mut argv = vec!["sh", "-c", &set, kubeadm::ADMIN, MERGED];
     argv.extend(changes.removed.iter().map(String::as_str));
     let spec = ExecSpec {
         stdin: Some(changes.replaced.to_string().into_bytes()),

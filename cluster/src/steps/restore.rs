@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::future::{join_all, try_join};
 use ipnet::Ipv4Net;
-use kcluster_matrix::{NodePlan, Step};
+use kcluster_matrix::{NodePlan, Role, Step};
 
 use super::alive;
 use super::context::Context;
@@ -17,7 +17,7 @@ use crate::archive::{self, File};
 use crate::error::StepError;
 use crate::labels;
 
-/// Tells a node that it comes back: its kubelet begins once the API server answers.
+/// Tells a node that it comes back: whom its programs ask is held until the API server answers.
 const COMEBACK: &str = "/kcluster/comeback.json";
 
 /// What to make.
@@ -102,9 +102,14 @@ async fn make(
     filled.and(made)
 }
 
-/// Starts all at once: each node keeps its kubelet back until the API server answers.
+/// Control planes first: what workers do can only begin once an API server answers.
 async fn begin(context: &Context<'_>, nodes: &[NodePlan]) -> Result<(), StepError> {
-    context.check_cancel()?;
-    let started = join_all(nodes.iter().map(|node| start(context, node)));
-    all_good(started.await)
+    let (workers, first): (Vec<&NodePlan>, Vec<&NodePlan>) =
+        nodes.iter().partition(|node| node.role == Role::Worker);
+    for nodes in [first, workers] {
+        context.check_cancel()?;
+        let started = join_all(nodes.into_iter().map(|node| start(context, node)));
+        all_good(started.await)?;
+    }
+    Ok(())
 }

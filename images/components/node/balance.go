@@ -166,6 +166,11 @@ func (b *balancer) lead(client net.Conn) {
 	defer server.Close()
 	one.hold(server)
 	defer one.drop(server)
+	carry(client, server)
+}
+
+// carry moves bytes both ways until both ends have said all.
+func carry(client, server net.Conn) {
 	done := make(chan struct{}, 2)
 	for _, pair := range [][2]net.Conn{{client, server}, {server, client}} {
 		go func() {

@@ -55,8 +55,10 @@ func firewall(c *nodeConfig, uplinks []string) string {
 			rules = append(rules, fmt.Sprintf("ip6 daddr { %s } accept", joined(distinct(c.ClusterSubnet6, c.PodSubnet6))))
 		}
 		rules = append(rules,
+			// What a detour brings back to this node still counts as on its way out.
+			"ip daddr 127.0.0.0/8 accept",
 			// Neighbour discovery and its kin stay on the link.
-			"ip6 daddr { fe80::/10, ff02::/16 } accept",
+			"ip6 daddr { ::1, fe80::/10, ff02::/16 } accept",
 			refuse,
 		)
 	}

@@ -42,6 +42,7 @@ var surroundings = []step{
 	{"names", setUpNames},
 	{"routes", setUpRoutes},
 	{"firewall", setUpFirewall},
+	{"comeback", setUpComeback},
 	{"dns", startDNS},
 	{"registry", startRegistry},
 	{"topology", setUpTopology},

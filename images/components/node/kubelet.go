@@ -30,10 +30,7 @@ func kubeletService(n *node) service {
 				return err
 			}
 			// A kubelet without a runtime gives up; do not make it start in vain.
-			if err := until(ctx, probeInterval, criReady); err != nil {
-				return err
-			}
-			return n.comeback.await(ctx, n.config.Role)
+			return until(ctx, probeInterval, criReady)
 		},
 		argv: func() ([]string, error) {
 			argv, err := kubeletArgs(n.comeback.alone(n.config.Role), kubeletFlags, kubeletExtra)

@@ -98,6 +98,8 @@ func apiHost(given string) (string, error) {
 func apiReady(url string) func(context.Context) error {
 	client := &http.Client{Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+		// This waits by itself, even on a node that comes back.
+		DialContext: direct().DialContext,
 	}}
 	return func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -15,7 +15,7 @@ const BROKEN: &str = r#"
 runtime-config = { "events.k8s.io/v1" = "false" }
 
 [matrix]
-kubernetes = ["1.34", "1.36"]
+kubernetes = ["1.35", "1.36"]
 cni = ["bridge"]
 suites = ["events"]
 

@@ -48,7 +48,7 @@ struct Options {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
     runs: u8,
     /// How long a cluster idles before its disk and memory are measured
-    #[arg(long, value_name = "DURATION", default_value = "45s")]
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
     settle: Timeout,
     /// Print JSON
     #[arg(long)]

@@ -48,8 +48,19 @@ fn whole(version: &str, out: &std::path::Path) -> usize {
         "--cni",
         "bridge",
     ]);
-    let listed = ok(&["e2e", "--all", "--dry-run", "--name", name]).stdout;
-    let listed = listed.lines().filter(|line| line.starts_with('[')).count();
+    let list = |more: &[&str]| -> Vec<String> {
+        let dry = ok(&[&["e2e", "--all", "--dry-run", "--name", name], more].concat()).stdout;
+        let specs = dry.lines().filter(|line| line.starts_with('['));
+        specs.map(str::to_owned).collect()
+    };
+    let mut all = list(&[]);
+    let listed = all.len();
+    let shards = ["1/4", "2/4", "3/4", "4/4"].map(|shard| list(&["--shard", shard]));
+    let sizes = shards.each_ref().map(Vec::len);
+    let mut union = shards.concat();
+    union.sort();
+    all.sort();
+    assert_eq!(union, all, "four shards of {sizes:?} are not the list");
     let run = kcluster
         .run(&["e2e", "--all", "--name", name, "--report-dir", &folder])
         .unwrap();

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
+use crate::options::IpFamily;
 use crate::suggest::UnknownValue;
 
 /// A container network interface (CNI) choice.
@@ -56,6 +57,13 @@ impl Cni {
             }
         };
         (!built.contains(&arch)).then(|| format!("{self} is not made for {arch}"))
+    }
+
+    /// Why it cannot give pods addresses of a family, if it cannot.
+    #[must_use]
+    pub fn lacks_family(self, family: IpFamily) -> Option<String> {
+        (self.is_flannel() && family != IpFamily::Ipv4)
+            .then(|| format!("{self} gives pods IPv4 addresses only, and ip-family is {family}"))
     }
 
     /// Whether kcluster itself lays routes between the nodes' pod subnets.

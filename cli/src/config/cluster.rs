@@ -50,8 +50,12 @@ impl Settings {
     /// The whole cluster, made of node image `image`.
     ///
     /// # Errors
-    /// When a patch names a file that cannot be read.
+    /// When the network plugin cannot do what is asked, or a patch names a file that cannot be read.
     pub fn cluster_spec(&self, cell: Cell, image: String) -> Result<ClusterSpec, Told> {
+        if let Some(reason) = cell.cni.lacks_family(self.ip_family) {
+            let told = Told::input(reason);
+            return Err(told.help("choose `--cni bridge` or `ptp`, or `--ip-family ipv4`"));
+        }
         Ok(ClusterSpec {
             name: self.name.clone(),
             cell,

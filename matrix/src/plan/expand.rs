@@ -108,6 +108,10 @@ fn place(
             suites.clone_from(other);
         }
     }
+    let family = settings.get("ip-family").and_then(|text| text.parse().ok());
+    if let Some(reason) = family.and_then(|family| point.cni.lacks_family(family)) {
+        return Err(reason);
+    }
     let mut cell = Cell {
         kubernetes: found,
         cni: point.cni,

@@ -129,6 +129,27 @@ fn includes_take_the_first_value_of_what_they_do_not_name() {
 }
 
 #[test]
+fn a_plugin_that_lacks_an_ip_family_is_left_out_with_the_reason() {
+    let mut spec = base();
+    spec.axes.cni = vec![Cni::Bridge, Cni::Flannel];
+    let families = ["ipv4", "dual"].map(str::to_owned).to_vec();
+    spec.axes.settings = [("ip-family".to_owned(), families)].into();
+    let plan = plan_of(&spec);
+    let reasons: Vec<&str> = plan
+        .skipped
+        .iter()
+        .map(|skipped| skipped.reason.as_str())
+        .collect();
+    assert!(!plan.cells.is_empty() && !reasons.is_empty());
+    assert!(
+        reasons
+            .iter()
+            .all(|reason| *reason == "flannel gives pods IPv4 addresses only, and ip-family is dual"),
+        "{reasons:?}"
+    );
+}
+
+#[test]
 fn excluded_doubled_and_unknown_cells_say_why() {
     let mut spec = base();
     spec.axes.kubernetes = releases(&["1.36", "latest-1", "1.36.3", "master", "1.99"]);

@@ -142,10 +142,11 @@ impl Subject {
 #[must_use]
 pub fn decide(findings: &[Finding], days: &[Day], known: &[Known], now: Timestamp) -> Decision {
     let mut decision = Decision::default();
-    let known: Vec<(&Known, Subject)> = known
+    let mut known: Vec<(&Known, Subject)> = known
         .iter()
         .filter_map(|issue| Some((issue, Subject::read(&issue.body)?)))
         .collect();
+    known.sort_by_key(|(issue, _)| issue.number);
     let mut opened = known.iter().any(|(issue, _)| same_day(issue.created, now));
     let found = latest(findings, &mut decision.notes);
     for (finding, subject) in &found {

@@ -1,10 +1,6 @@
 //! Issues on GitHub: against GitHub's own description of its API, and against what goes wrong there.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test fails by panicking and tells its timings"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::Command;
 use std::sync::OnceLock;

@@ -41,6 +41,15 @@ impl Told {
         }
     }
 
+    /// Something outside failed that is neither a cluster nor its engine.
+    pub fn outside(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            help: None,
+            code: exit::UNEXPECTED,
+        }
+    }
+
     /// Stopped by a signal.
     pub fn interrupted() -> Self {
         Self {

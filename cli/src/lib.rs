@@ -14,6 +14,7 @@ mod emulation;
 mod engine;
 mod error;
 mod fold;
+mod github;
 mod image;
 mod interrupt;
 mod kubectl;

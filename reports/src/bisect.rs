@@ -4,11 +4,16 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kcluster_matrix::bisect::{Answer, Conclusion, Goal, Next, Search, Verdict};
+use kcluster_matrix::bisect::{Answer, Conclusion, Goal, Next, Search};
 use kcluster_matrix::{Case, Outcome, Suite};
 use serde::{Deserialize, Serialize};
 
 use crate::text::{duration, one_line};
+
+mod finding;
+
+pub(crate) use finding::evidence;
+pub use finding::{Culprit, Finding, Tested};
 
 /// What was spent on a point, once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,47 +52,6 @@ pub struct Bisect<'a> {
     pub begun: Timestamp,
 }
 
-#[derive(Serialize)]
-struct Json<'a> {
-    format: u32,
-    cell: &'a str,
-    test: &'a str,
-    source: &'a str,
-    reproduce: &'a str,
-    begun: Timestamp,
-    good: &'a str,
-    bad: &'a str,
-    candidates: usize,
-    left: usize,
-    boots: usize,
-    runs: usize,
-    error: f64,
-    conclusion: Option<Conclusion>,
-    culprit: Option<Culprit<'a>>,
-    points: Vec<JsonPoint<'a>>,
-}
-
-#[derive(Serialize)]
-struct JsonPoint<'a> {
-    id: &'a str,
-    title: &'a str,
-    answer: Answer,
-    passed: usize,
-    failed: usize,
-    note: Option<&'a str>,
-}
-
-/// The point that was looked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Culprit<'a> {
-    /// Its name.
-    pub id: &'a str,
-    /// Its title.
-    pub title: &'a str,
-    /// Number of the pull request that brought it, if titles tell.
-    pub pull_request: Option<u64>,
-}
-
 impl<'a> Bisect<'a> {
     /// How it ended, if it has.
     #[must_use]
@@ -100,14 +64,14 @@ impl<'a> Bisect<'a> {
 
     /// The one point that it is, if it is one.
     #[must_use]
-    pub fn culprit(&self) -> Option<Culprit<'a>> {
+    pub fn culprit(&self) -> Option<Culprit> {
         let Some(Conclusion::Found { point }) = self.conclusion() else {
             return None;
         };
         let point = self.search.history().point(&point)?;
         Some(Culprit {
-            id: &point.id,
-            title: &point.title,
+            id: point.id.clone(),
+            title: point.title.clone(),
             pull_request: pull_request(self.search, &point.id),
         })
     }
@@ -170,7 +134,7 @@ impl<'a> Bisect<'a> {
         if let Some(culprit) = self.culprit() {
             row(
                 "commit",
-                format!("`{}` {}", culprit.id, escape(culprit.title)),
+                format!("`{}` {}", culprit.id, escape(&culprit.title)),
             );
             if let Some(number) = culprit.pull_request {
                 row("pull request", format!("#{number}"));
@@ -201,8 +165,7 @@ impl<'a> Bisect<'a> {
                 let _ = writeln!(out, "- `{point}` {}", escape(self.title(&point)));
             }
         }
-        self.table(&mut out);
-        self.untold(&mut out);
+        out.push_str(&evidence(&Finding::of(self).points));
         out
     }
 
@@ -217,87 +180,12 @@ impl<'a> Bisect<'a> {
         )
     }
 
-    fn table(&self, out: &mut String) {
-        let verdicts = self.search.verdicts();
-        if verdicts.is_empty() {
-            return;
-        }
-        out.push_str("\n### Evidence\n\n| point | title | answer | passed | failed |\n|---|---|---|--:|--:|\n");
-        for verdict in &verdicts {
-            let Verdict {
-                point,
-                answer,
-                passed,
-                failed,
-                ..
-            } = verdict;
-            let title = escape(self.title(point));
-            let _ = writeln!(
-                out,
-                "| `{}` | {title} | {answer} | {passed} | {failed} |",
-                short(point)
-            );
-        }
-    }
-
-    fn untold(&self, out: &mut String) {
-        let verdicts = self.search.verdicts();
-        let untold = verdicts
-            .iter()
-            .filter(|verdict| verdict.answer == Answer::CannotTell);
-        let mut head = "\n### Skipped, and why\n";
-        for verdict in untold {
-            let note = verdict.note.as_deref().unwrap_or("no reason was given");
-            let _ = writeln!(
-                out,
-                "{head}\n- `{}` {}",
-                short(&verdict.point),
-                escape(self.title(&verdict.point))
-            );
-            for line in note.lines() {
-                let _ = writeln!(out, "      {}", line.trim_end());
-            }
-            head = "";
-        }
-    }
-
     /// For programs.
     ///
     /// # Errors
     /// When it cannot be written as JSON.
     pub fn json(&self) -> serde_json::Result<String> {
-        let search = self.search;
-        let verdicts = search.verdicts();
-        let points = verdicts.iter().filter_map(|verdict| {
-            let point = search.history().point(&verdict.point)?;
-            Some(JsonPoint {
-                id: &point.id,
-                title: &point.title,
-                answer: verdict.answer,
-                passed: verdict.passed,
-                failed: verdict.failed,
-                note: verdict.note.as_deref(),
-            })
-        });
-        let json = Json {
-            format: 1,
-            cell: self.cell,
-            test: self.test,
-            source: self.source,
-            reproduce: self.reproduce,
-            begun: self.begun,
-            good: search.good(),
-            bad: search.bad(),
-            candidates: search.candidates(),
-            left: search.left(),
-            boots: self.boots(),
-            runs: search.records().len(),
-            error: search.rule().error,
-            conclusion: self.conclusion(),
-            culprit: self.culprit(),
-            points: points.collect(),
-        };
-        serde_json::to_string_pretty(&json)
+        serde_json::to_string_pretty(&Finding::of(self))
     }
 
     /// For JUnit: a case for each point, and one for what was looked for, which fails when it was found.
@@ -406,7 +294,7 @@ fn number(title: &str) -> Option<u64> {
 }
 
 /// A title is whatever its author liked: it must neither end a table's cell, nor mention people, nor be a link.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut safe = String::new();
     for c in one_line(text).chars() {
         match c {
@@ -422,7 +310,7 @@ fn escape(text: &str) -> String {
     safe
 }
 
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     format!("`{}`", one_line(text).replace('`', "'"))
 }
 

@@ -12,6 +12,7 @@ pub mod bisect;
 pub mod bundle;
 pub mod compare;
 pub mod html;
+pub mod issues;
 pub mod json;
 pub mod junit;
 pub mod merge;

@@ -70,6 +70,16 @@ impl Day {
         self.totals.passed > 0 && self.totals.failed == 0 && self.totals.errored == 0
     }
 
+    /// Specs that failed on this day and not on the one before.
+    #[must_use]
+    pub fn new_since(&self, before: Option<&Self>) -> Vec<&str> {
+        let new = self
+            .failed
+            .iter()
+            .filter(|name| !before.is_some_and(|before| before.failed.contains(name)));
+        new.map(String::as_str).collect()
+    }
+
     /// The lines of a file, the oldest day first.
     ///
     /// # Errors
@@ -104,13 +114,8 @@ impl Day {
 pub fn newly_failed(days: &[Day]) -> BTreeMap<&str, Vec<&str>> {
     let mut last: BTreeMap<&str, (&Day, Vec<&str>)> = BTreeMap::new();
     for day in days {
-        let before = last.get(day.cell.as_str()).map(|(day, _)| &day.failed);
-        let new = day
-            .failed
-            .iter()
-            .filter(|name| !before.is_some_and(|before| before.contains(name)));
-        let new = new.map(String::as_str).collect();
-        last.insert(&day.cell, (day, new));
+        let before = last.get(day.cell.as_str()).map(|(day, _)| *day);
+        last.insert(&day.cell, (day, day.new_since(before)));
     }
     let red = last.into_iter().filter(|(_, (_, new))| !new.is_empty());
     red.map(|(cell, (_, new))| (cell, new)).collect()

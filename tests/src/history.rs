@@ -13,7 +13,7 @@ use crate::process::run;
 
 /// What a commit does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// Nothing that matters.
     Note,
     /// Nothing builds any more.
@@ -29,7 +29,7 @@ pub enum Change {
 }
 
 /// Files with their new content.
-pub type Files = Vec<(String, String)>;
+pub(crate) type Files = Vec<(String, String)>;
 
 /// The repository, made.
 #[derive(Debug)]
@@ -76,10 +76,10 @@ struct Commit {
 ///
 /// # Errors
 /// When git fails.
-pub fn make_history(
+pub(crate) fn make_history(
     path: &Path,
     base: Option<&str>,
-    files: &dyn Fn(Change, usize) -> Files,
+    files: &dyn Fn(Change, usize) -> Result<Files>,
 ) -> Result<History> {
     if base.is_none() {
         run(Command::new("git")
@@ -107,7 +107,7 @@ pub fn make_history(
                 None => format!("change {number}"),
             };
             if branch.is_none() || change != Change::Note {
-                now.extend(files(change, number));
+                now.extend(files(change, number)?);
             }
             marks.push(change);
             let mark = marks.len();

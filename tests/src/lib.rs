@@ -9,26 +9,34 @@
     reason = "tests tell why they skip and how long they took"
 )]
 
+mod act;
 mod browser;
 mod engine;
+mod github;
 mod history;
 mod junit;
 mod kcluster;
 mod oci;
 mod own_engine;
+mod prism;
 mod process;
 pub mod sample;
 mod sshd;
 pub mod suite;
+mod upstream;
 
+pub use act::{Workflow, WorkflowRun, checkout};
 pub use browser::{node, node_packages};
 pub use engine::{Inventory, docker};
-pub use history::{Change, Files, History, make_history};
+pub use github::{Asked, Fault, GitHub};
+pub use history::History;
 pub use junit::{JunitTotals, junit_reader, junit_totals};
 pub use kcluster::{Kcluster, Output};
 pub use oci::index_of_many;
 pub use own_engine::OwnEngine;
+pub use prism::{Prism, prism_tools};
 pub use sshd::Sshd;
+pub use upstream::{Upstream, judged_history, kubernetes_repository};
 
 /// Specs of the smoke run, as `e2e --focus` takes them: a regular expression.
 pub const SMOKE: &str = include_str!("../smoke.txt");

@@ -4,10 +4,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use kcluster_tests::{Kcluster, junit_totals, real_clusters, tool};
+use kcluster_tests::{
+    Kcluster, Workflow, WorkflowRun, checkout, junit_totals, real_clusters, tool,
+};
 use tempfile::TempDir;
 
 /// A spec that fails because the API it is about is switched off.
@@ -23,118 +24,30 @@ suites = ["events"]
 focus = ["Events API should delete a collection of events", "ConfigMap should be consumable from pods in volume \\["]
 "#;
 
-fn root() -> PathBuf {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().unwrap().to_path_buf()
-}
-
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let more = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{command:?}\n{said}\n{more}");
-    said
-}
-
 /// A repository with what a pull request of this one would have.
 fn repository(config: Option<&str>) -> TempDir {
-    let folder = TempDir::with_prefix("kcluster-action-").unwrap();
-    let path = folder.path();
-    let files = run(Command::new("git")
-        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
-        .current_dir(root()));
-    for file in files.lines() {
-        let (from, to) = (root().join(file), path.join(file));
-        fs_err::create_dir_all(to.parent().unwrap()).unwrap();
-        fs_err::copy(from, to).unwrap();
-    }
-    if let Some(config) = config {
-        let file = path.join(".github/kcluster.toml");
-        fs_err::write(file, format!("egress = \"closed\"\nnodes = 1\n{config}")).unwrap();
-    }
-    for args in [
-        &["init", "--quiet", "--initial-branch=main"][..],
-        &["add", "."],
-        &[
-            "-c",
-            "user.name=t",
-            "-c",
-            "user.email=t@localhost",
-            "commit",
-            "--quiet",
-            "-m",
-            "t",
-        ],
-        &["remote", "add", "origin", "file:///kcluster/kcluster"],
-    ] {
-        run(Command::new("git").args(args).current_dir(path));
-    }
-    folder
-}
-
-struct Run {
-    code: i32,
-    said: String,
-    artifacts: TempDir,
+    let text = config.map(|config| format!("egress = \"closed\"\nnodes = 1\n{config}"));
+    let changed = text.as_deref().map(|text| (".github/kcluster.toml", text));
+    checkout("file:///kcluster/kcluster", changed.as_slice()).unwrap()
 }
 
 /// Runs the workflow; every `uses` of the marketplace is a stand-in.
-fn act(act: &Path, repository: &Path) -> Run {
-    let artifacts = TempDir::with_prefix("kcluster-artifacts-").unwrap();
-    let home = TempDir::with_prefix("kcluster-act-").unwrap();
+fn act(program: &Path, repository: &Path) -> WorkflowRun {
     let state = TempDir::with_prefix("kcluster-state-").unwrap();
-    let mut command = Command::new(act);
-    command
-        .args([
-            "pull_request",
-            "--workflows",
-            ".github/workflows/pull-request.yml",
-        ])
-        .args(["--platform", "ubuntu-latest=-self-hosted"])
-        // Two cores: a job at a time.
-        .args([
-            "--concurrent-jobs",
-            "1",
-            "--no-cache-server",
-            "--pull=false",
-        ])
-        .arg("--env")
-        .arg(format!(
-            "KCLUSTER_TEST_ARTIFACTS={}",
-            artifacts.path().display()
-        ))
-        .arg("--env")
-        .arg(format!("KCLUSTER_BIN={}", Kcluster::binary().display()))
-        .arg("--env")
-        .arg(format!("KCLUSTER_STATE_DIR={}", state.path().display()))
-        .env("XDG_CONFIG_HOME", home.path())
-        .current_dir(repository);
-    for name in ["cache", "upload-artifact", "download-artifact"] {
-        let uses = pinned(name);
-        let stand_in = root().join("tests/actions").join(name);
-        command.arg(format!("--local-repository={uses}={}", stand_in.display()));
-    }
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    Run {
-        code: output.status.code().unwrap_or(-1),
-        said,
-        artifacts,
-    }
-}
-
-/// `actions/NAME@COMMIT`, as the workflow or the action says it.
-fn pinned(name: &str) -> String {
-    let files = ["action.yml", ".github/workflows/pull-request.yml"];
-    let text = files.map(|file| fs_err::read_to_string(root().join(file)).unwrap());
-    let begin = format!("actions/{name}@");
-    let words = text.iter().flat_map(|text| text.split_whitespace());
-    words
-        .into_iter()
-        .find(|word| word.starts_with(&begin))
-        .unwrap()
-        .to_owned()
+    let binary = Kcluster::binary();
+    let workflow = Workflow {
+        program,
+        event: "pull_request",
+        file: "pull-request.yml",
+        repository,
+        inputs: &[],
+        environment: &[
+            ("KCLUSTER_BIN", binary.to_str().unwrap()),
+            ("KCLUSTER_STATE_DIR", state.path().to_str().unwrap()),
+        ],
+        token: None,
+    };
+    workflow.run().unwrap()
 }
 
 #[test]

@@ -8,34 +8,10 @@
 )]
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use kcluster_tests::{Change, Files, History, Kcluster, make_history, real_clusters};
-
-/// A file for each thing that a commit may break.
-fn states(change: Change, number: usize) -> Files {
-    let file = |name: &str, content: &str| (name.to_owned(), format!("{content}\n"));
-    vec![match change {
-        Change::Note => file(&format!("notes/{number}"), "a note"),
-        Change::BreakBuild => file("build", "broken"),
-        Change::MendBuild => file("build", "mended"),
-        Change::BreakBoot => file("boot", "broken"),
-        Change::MendBoot => file("boot", "mended"),
-        Change::Culprit => file("service", "broken"),
-    }]
-}
-
-/// Judges a commit by those files, and notes down that it was asked.
-const JUDGE: &str = r#"#!/bin/sh
-echo "$KCLUSTER_BISECT_POINT" >> "$(dirname "$0")/asked"
-sleep 0.4
-show() { git -C "$(dirname "$0")/repository" show "$KCLUSTER_BISECT_POINT:$1" 2>/dev/null; }
-case "$(show build)$(show boot)" in *broken*) echo "broken on the way" >&2; exit 125;; esac
-[ "$(show service)" != broken ]
-"#;
+use kcluster_tests::{History, Kcluster, judged_history, kubernetes_repository, real_clusters};
 
 struct Stage {
     kcluster: Kcluster,
@@ -46,11 +22,7 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let kcluster = Kcluster::new().unwrap();
-        let history = make_history(&kcluster.state().join("repository"), None, &states).unwrap();
-        tag(&history);
-        let judge = kcluster.state().join("judge");
-        fs_err::write(&judge, JUDGE).unwrap();
-        fs_err::set_permissions(&judge, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let (history, judge) = judged_history(kcluster.state()).unwrap();
         Self {
             judge: judge.display().to_string(),
             kcluster,
@@ -88,15 +60,6 @@ impl Stage {
         serde_json::from_str(&fs_err::read_to_string(self.kcluster.state().join(file)).unwrap())
             .unwrap()
     }
-}
-
-/// The tag that a revision's version is told by.
-fn tag(history: &History) {
-    let tagged = Command::new("git")
-        .args(["tag", "v1.36.3", &history.good])
-        .current_dir(&history.path)
-        .status();
-    assert!(tagged.unwrap().success());
 }
 
 #[test]
@@ -359,89 +322,6 @@ fn ends_that_cannot_be_are_refused_before_anything_is_made() {
 /// A Service's status cannot be written any more.
 const SPEC: &str = "should complete a service status lifecycle";
 
-/// The sources of a release as Go's module proxy has them, to be changed.
-fn sources() -> PathBuf {
-    let output = Command::new("go")
-        .args(["mod", "download", "-json", "k8s.io/kubernetes@v1.36.3"])
-        .current_dir("/tmp")
-        .output()
-        .unwrap();
-    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    answer["Dir"].as_str().unwrap().into()
-}
-
-fn replaced(sources: &Path, file: &str, from: &str, to: &str) -> (String, String) {
-    let text = fs_err::read_to_string(sources.join(file)).unwrap();
-    assert!(text.contains(from), "{file} has changed");
-    (file.to_owned(), text.replacen(from, to, 1))
-}
-
-/// Changes to real Kubernetes.
-fn kubernetes(sources: &Path, change: Change, number: usize) -> Files {
-    const KUBEADM: (&str, &str) = ("cmd/kubeadm/app/kubeadm.go", "func Run() error {\n");
-    let compiles = "pkg/registry/core/service/mended.go".to_owned();
-    vec![match change {
-        Change::Note if number.is_multiple_of(4) => (
-            format!("cmd/kube-proxy/app/note_{number}.go"),
-            format!("package app\n\n// Note{number} is here.\nconst Note{number} = {number}\n"),
-        ),
-        Change::Note => (
-            format!("docs/notes/{number}.md"),
-            format!("note {number}\n"),
-        ),
-        Change::BreakBuild => (
-            compiles,
-            "package service\n\nvar _ int = \"no number\"\n".to_owned(),
-        ),
-        Change::MendBuild => (compiles, "package service\n".to_owned()),
-        Change::BreakBoot => replaced(
-            sources,
-            KUBEADM.0,
-            KUBEADM.1,
-            "func Run() error {\n\tos.Exit(7)\n",
-        ),
-        Change::MendBoot => replaced(sources, KUBEADM.0, KUBEADM.1, KUBEADM.1),
-        Change::Culprit => replaced(
-            sources,
-            "pkg/registry/core/service/strategy.go",
-            "return validation.ValidateServiceStatusUpdate(obj.(*api.Service), old.(*api.Service))",
-            "return field.ErrorList{field.Forbidden(field.NewPath(\"status\"), \"broken by this commit\")}",
-        ),
-    }]
-}
-
-/// A repository whose first commit is the release, with the history on top.
-fn kubernetes_repository(path: &Path) -> History {
-    let sources = sources();
-    let git = |args: &[&str]| {
-        let done = Command::new("git")
-            .args(args)
-            .current_dir(path)
-            .status()
-            .unwrap();
-        assert!(done.success(), "git {args:?}");
-    };
-    fs_err::create_dir_all(path).unwrap();
-    let copied = Command::new("cp")
-        .args(["-R", "--no-preserve=mode"])
-        .arg(format!("{}/.", sources.display()))
-        .arg(path)
-        .status();
-    assert!(copied.unwrap().success());
-    git(&["init", "--quiet", "--initial-branch=main"]);
-    git(&["config", "core.compression", "0"]);
-    git(&["config", "user.name", "Test"]);
-    git(&["config", "user.email", "test@localhost"]);
-    git(&["add", "--all", "--force", "."]);
-    git(&["commit", "--quiet", "--message", "the release"]);
-    let made = make_history(path, Some("refs/heads/main^0"), &|change, number| {
-        kubernetes(&sources, change, number)
-    })
-    .unwrap();
-    tag(&made);
-    made
-}
-
 #[test]
 #[ignore = "builds and boots Kubernetes at up to nine commits; `cargo xtask test bisect` runs it"]
 fn real_clusters_name_the_commit_that_broke_a_service() {
@@ -449,7 +329,7 @@ fn real_clusters_name_the_commit_that_broke_a_service() {
         return;
     }
     let kcluster = Kcluster::new().unwrap();
-    let history = kubernetes_repository(&kcluster.state().join("kubernetes"));
+    let history = kubernetes_repository(&kcluster.state().join("kubernetes")).unwrap();
     let repository = history.path.to_str().unwrap();
     let begin = [
         "bisect",

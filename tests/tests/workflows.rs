@@ -94,6 +94,8 @@ const WRITES: &[(&str, &str, &str)] = &[
     ("images.yml", "publish", "contents"),
     // The history of nights is a branch.
     ("nightly.yml", "judge", "contents"),
+    ("nightly.yml", "issues", "contents"),
+    ("nightly.yml", "issues", "issues"),
 ];
 
 /// Nothing is allowed but what a job asks for.

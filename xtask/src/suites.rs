@@ -41,6 +41,8 @@ pub(crate) enum Suite {
     Soak,
     /// The pull-request workflow with our action, run by act: green, then red
     Action,
+    /// The nightly workflow, run by act on real clusters: green, then red with an issue, then green again
+    Nightly,
 }
 
 impl Suite {
@@ -60,6 +62,7 @@ impl Suite {
             Self::ConformanceS390x => "conformance-s390x",
             Self::Soak => "soak",
             Self::Action => "action",
+            Self::Nightly => "nightly",
         }
     }
 
@@ -86,6 +89,7 @@ impl Suite {
             ),
             Self::Operator => ("matrix", Some("an_operators_own_tests_pass_in_two_cells")),
             Self::Action => ("action", None),
+            Self::Nightly => ("nightly", Some("three_nights_on_real_clusters")),
         }
     }
 }
@@ -95,9 +99,6 @@ pub(crate) fn run(suite: Suite) -> Result<()> {
     build()?;
     setup::run()?;
     tools::install()?;
-    if suite == Suite::Action {
-        tools::built("act")?;
-    }
     let note = tempfile::NamedTempFile::new()?;
     let (file, test) = suite.test();
     let (code, took) = status(

@@ -34,7 +34,8 @@ const GO_TOOLS: &[(&str, &str)] = &[
 pub(crate) fn install() -> Result<()> {
     packages()?;
     browser()?;
-    built("actionlint")
+    prism()?;
+    GO_TOOLS.iter().try_for_each(|(program, _)| built(program))
 }
 
 fn packages() -> Result<()> {
@@ -75,18 +76,52 @@ fn browser() -> Result<()> {
     Ok(())
 }
 
-/// Builds one of [`GO_TOOLS`] into kcluster's cache, unless this version of it is there.
-pub(crate) fn built(program: &str) -> Result<()> {
-    let (_, module) = GO_TOOLS
-        .iter()
-        .find(|(name, _)| *name == program)
-        .with_context(|| format!("{program} is no tool of the tests"))?;
+/// The packages of `tests/prism`, exactly those of its lock file, in kcluster's cache: of GitHub's descriptions only
+/// the one that is used is kept, the others are a third of a gigabyte.
+fn prism() -> Result<()> {
+    let (from, folder) = (root().join("tests/prism"), folder()?.join("prism"));
+    let lock = fs_err::read_to_string(from.join("package-lock.json"))?;
+    let stamp = folder.join("installed.json");
+    if fs_err::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    fs_err::create_dir_all(&folder)?;
+    for file in ["package.json", "package-lock.json"] {
+        fs_err::copy(from.join(file), folder.join(file))?;
+    }
+    check(
+        Command::new("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(&folder),
+    )?;
+    for entry in fs_err::read_dir(folder.join("node_modules/@octokit/openapi/generated"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|it| it == "json") && !path.ends_with("api.github.com.json")
+        {
+            fs_err::remove_file(path)?;
+        }
+    }
+    fs_err::write(&stamp, lock)?;
+    Ok(())
+}
+
+/// Where programs of the tests are kept.
+fn folder() -> Result<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || Some(Path::new(&std::env::var_os("HOME")?).join(".cache"));
     let folder = cache
         .or_else(home)
         .context("neither XDG_CACHE_HOME nor HOME is set")?;
-    let folder = folder.join("kcluster/tools");
+    Ok(folder.join("kcluster/tools"))
+}
+
+/// Builds one of [`GO_TOOLS`] into kcluster's cache, unless this version of it is there.
+fn built(program: &str) -> Result<()> {
+    let (_, module) = GO_TOOLS
+        .iter()
+        .find(|(name, _)| *name == program)
+        .with_context(|| format!("{program} is no tool of the tests"))?;
+    let folder = folder()?;
     let stamp = folder.join(format!("{program}.module"));
     if fs_err::read_to_string(&stamp).is_ok_and(|built| built == *module) {
         return Ok(());

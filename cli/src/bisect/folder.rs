@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
-use kcluster_matrix::bisect::{Answer, Search};
+use kcluster_matrix::bisect::{Answer, Conclusion, Goal, Next, Search};
 use kcluster_reports::bisect::{Attempt, Bisect, short};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -38,10 +38,23 @@ impl Saved {
         }
     }
 
-    /// One line that does it again.
+    /// One line that shows it again: the search, or, once it has found the point, that one and the one before it.
     pub(crate) fn reproduce(&self) -> String {
-        let ends = (self.search.good(), self.search.bad());
-        self.plan.reproduce(self.search.goal(), ends)
+        let search = &self.search;
+        let found = match search.next() {
+            Next::Done(Conclusion::Found { point }) => search.history().point(&point),
+            _ => None,
+        };
+        let ends = match (
+            search.goal(),
+            found,
+            found.and_then(|point| point.parents.first()),
+        ) {
+            (Goal::FirstBad, Some(bad), Some(good)) => (good.as_str(), bad.id.as_str()),
+            (Goal::FirstGood, Some(good), Some(bad)) => (good.id.as_str(), bad.as_str()),
+            _ => (search.good(), search.bad()),
+        };
+        self.plan.reproduce(search.goal(), ends)
     }
 
     /// What reports are made of.

@@ -124,6 +124,9 @@ impl Plan {
                 repository.clone(),
             ]);
         }
+        if let Some((cni, arch)) = self.cell.rsplit_once('-').filter(|_| self.test.boots()) {
+            words.extend(["--cni", cni, "--arch", arch].map(str::to_owned));
+        }
         match &self.test {
             Test::Specs { arguments } => words.extend(arguments.iter().cloned()),
             Test::Command {
@@ -185,7 +188,7 @@ mod tests {
         };
         assert_eq!(
             plan.reproduce(Goal::FirstGood, ("1", "2")),
-            r"cargo kcluster bisect --good 1 --bad 2 --find-fix --source git --source-git '/srv/k k' --focus 'a|b'\''s'"
+            r"cargo kcluster bisect --good 1 --bad 2 --find-fix --source git --source-git '/srv/k k' --cni bridge --arch amd64 --focus 'a|b'\''s'"
         );
     }
 }

@@ -1,17 +1,18 @@
-//! `bisect`, and `bisect status`, `resume`, `log`, `report`.
+//! `bisect`, and `bisect status`, `resume`, `log`, `report`, `issue`.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Subcommand;
 use jiff::Timestamp;
 use kcluster_matrix::bisect::{Goal, Next, Rule, Search, git_log};
 use kcluster_matrix::exit;
-use kcluster_reports::bisect::short;
+use kcluster_reports::bisect::{Finding, short};
 use kcluster_reports::junit;
 
 use crate::bisect::{Asked, Folder, Plan, Saved, Test, drive, find};
 use crate::config::{self, ClusterFlags, ImageFlags, Layer, SourceFlags, TestFlags, Timeout};
 use crate::context::Context;
 use crate::error::Told;
+use crate::github;
 use crate::report;
 
 #[derive(Debug, clap::Args)]
@@ -44,6 +45,15 @@ enum Sub {
         /// Folder to write bisect.md, result.json and junit.xml into
         #[arg(long, value_name = "FOLDER")]
         output: Option<Utf8PathBuf>,
+    },
+    /// Open an issue on GitHub about the culprit, or bring the one there is up to date
+    ///
+    /// The token is taken from GITHUB_TOKEN, the API's address from GITHUB_API_URL.
+    Issue {
+        #[command(flatten)]
+        at: Where,
+        #[command(flatten)]
+        github: github::Flags,
     },
 }
 
@@ -147,6 +157,12 @@ impl Args {
                     .printer
                     .data(&saved.bisect(&test, &again).markdown());
                 Ok(exit::PASSED)
+            }
+            Some(Sub::Issue { at, github }) => {
+                let saved = Folder::look(&at.folder(&context)?)?;
+                let (test, again) = (saved.plan.test.shown(), saved.reproduce());
+                let finding = Finding::of(&saved.bisect(&test, &again));
+                github::work(&context, &github, &[finding], &[]).await
             }
         }
     }

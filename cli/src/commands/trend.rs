@@ -1,14 +1,16 @@
-//! `trend add`, `show`, `page`, `red`.
+//! `trend add`, `show`, `page`, `red`, `issues`.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Subcommand;
 use kcluster_matrix::exit;
+use kcluster_reports::bisect::Finding;
 use kcluster_reports::trend::{Day, html, markdown, newly_failed};
 use serde_json::json;
 
 use crate::config::Layer;
 use crate::context::Context;
 use crate::error::Told;
+use crate::github;
 use crate::report;
 
 #[derive(Debug, clap::Args)]
@@ -51,6 +53,18 @@ enum Sub {
         /// The file
         file: Utf8PathBuf,
     },
+    /// Open, update and close issues on GitHub: one for each culprit and cell, at most one new one a day
+    ///
+    /// The token is taken from GITHUB_TOKEN, the API's address from GITHUB_API_URL.
+    Issues {
+        /// The file
+        file: Utf8PathBuf,
+        /// Folder of results of searches: JSON files as `bisect report --output` writes
+        #[arg(long, value_name = "DIR")]
+        found: Option<Utf8PathBuf>,
+        #[command(flatten)]
+        github: github::Flags,
+    },
 }
 
 impl Args {
@@ -59,7 +73,6 @@ impl Args {
         Layer::default()
     }
 
-    #[expect(clippy::unused_async, reason = "commands share one signature")]
     pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
         let at = |file: &Utf8Path| context.host.folder.join(file);
         match self.command {
@@ -84,6 +97,15 @@ impl Args {
                 }
             }
             Sub::Red { file } => context.printer.data(&red(&read(&at(&file))?)),
+            Sub::Issues {
+                file,
+                found,
+                github,
+            } => {
+                let days = read(&at(&file))?;
+                let found = found.map(|folder| findings(&at(&folder))).transpose()?;
+                return github::work(&context, &github, &found.unwrap_or_default(), &days).await;
+            }
         }
         Ok(exit::PASSED)
     }
@@ -93,6 +115,24 @@ fn read(file: &Utf8Path) -> anyhow::Result<Vec<Day>> {
     let text = fs_err::read_to_string(file).map_err(|error| Told::input(error.to_string()))?;
     let told = |error| Told::input(format!("{file}: {error}"));
     Ok(Day::read(&text).map_err(told)?)
+}
+
+/// Results of searches in a folder; without the folder nothing was searched for.
+fn findings(folder: &Utf8Path) -> anyhow::Result<Vec<Finding>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for entry in folder.read_dir_utf8()? {
+        let entry = entry?;
+        let path = entry.path();
+        if path.extension() == Some("json") {
+            let text = fs_err::read_to_string(path)?;
+            let told = |error| Told::input(format!("{path} is no result of a search: {error}"));
+            found.push(Finding::read(&text).map_err(told)?);
+        }
+    }
+    Ok(found)
 }
 
 /// Adds a line; a file that was cut off is refused, lest it be made worse.

@@ -48,7 +48,7 @@ fn the_pull_request_is_that_of_the_merge_which_brought_it() {
     let search = search();
     let bisect = bisect(&search, &[]);
     let culprit = bisect.culprit().unwrap();
-    assert_eq!((culprit.id, culprit.pull_request), ("b", Some(12)));
+    assert_eq!((culprit.id.as_str(), culprit.pull_request), ("b", Some(12)));
     let text = bisect.markdown();
     assert!(
         text.contains("side \\| \\<b\\>") && text.contains("#12"),
@@ -57,6 +57,8 @@ fn the_pull_request_is_that_of_the_merge_which_brought_it() {
     let json: serde_json::Value = serde_json::from_str(&bisect.json().unwrap()).unwrap();
     assert_eq!(json["culprit"]["pull_request"], 12);
     assert_eq!(json["conclusion"]["end"], "found");
+    let read = Finding::read(&bisect.json().unwrap()).unwrap();
+    assert_eq!(read, Finding::of(&bisect));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! a `context::Context` carries them with the event hub and the signal token, and the
 //! command calls the libraries. Only `output` prints; only [`main`] decides exit codes.
 
+mod addons;
 mod app;
 mod bisect;
 mod commands;
@@ -20,6 +21,7 @@ mod interrupt;
 mod kubectl;
 mod matrix;
 mod output;
+mod registry;
 mod report;
 mod target;
 

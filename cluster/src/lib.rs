@@ -5,6 +5,7 @@
 //! is reached only through [`engine::Engine`] and [`StateDir`]; what happens is told to a
 //! [`Sink`](kcluster_matrix::Sink), nothing is printed.
 
+mod addons;
 mod archive;
 mod ask;
 mod cni;
@@ -25,6 +26,7 @@ mod labels;
 mod list;
 mod load;
 mod logs;
+mod mirrors;
 mod pki;
 mod reach;
 mod reup;
@@ -39,6 +41,7 @@ mod timeouts;
 mod token;
 mod up;
 
+pub use addons::known_addon;
 pub use down::{Removed, clean, down};
 pub use error::{ClusterError, Difference, StepFailure};
 pub use image_archive::ArchiveError;

@@ -4,6 +4,7 @@
 //! process: the executors (`kcluster-images`, `kcluster-cluster`, `kcluster-e2e`)
 //! bring those in, and share only the types below.
 
+pub mod addon;
 pub mod arch;
 pub mod bisect;
 pub mod cell;
@@ -13,6 +14,7 @@ pub mod event;
 pub mod exit;
 pub mod fnv;
 pub mod impact;
+pub mod mirror;
 pub mod name;
 pub mod node_settings;
 pub mod options;
@@ -24,11 +26,13 @@ pub mod suggest;
 pub mod version;
 mod words;
 
+pub use addon::{Addon, AddonContent, Chart, KnownAddon};
 pub use arch::Arch;
 pub use cell::{Cell, CellId};
 pub use cluster::{ClusterSpec, Egress, NodePlan, ProxyMode, Role};
 pub use cni::Cni;
 pub use event::{Event, EventKind, Sink, Step};
+pub use mirror::{Login, Logins, Mirror};
 pub use name::ClusterName;
 pub use node_settings::NodeSettings;
 pub use options::{Audit, ClusterOptions, IpFamily, Swap};

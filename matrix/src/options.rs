@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use ipnet::Ipv6Net;
 use serde::{Deserialize, Serialize};
 
+use crate::addon::Addon;
 use crate::cluster::Role;
+use crate::mirror::{Logins, Mirror};
 use crate::node_settings::NodeSettings as Settings;
 use crate::suggest::UnknownValue;
 use crate::words::words;
@@ -116,6 +118,18 @@ pub struct ClusterOptions {
     /// Settings of single nodes: by `all`, by role, or by the part of a node's name after the
     /// cluster's. What is said of fewer nodes counts over what is said of more.
     pub per_node: BTreeMap<String, Settings>,
+    /// What is installed once all is Ready, in this order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub addons: Vec<Addon>,
+    /// Where images of a registry are asked for first, by the registry; `*` is those not named.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub mirrors: BTreeMap<String, Vec<Mirror>>,
+    /// Registries and mirrors that nodes get credentials for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<String>,
+    /// The credentials themselves, never written down.
+    #[serde(skip)]
+    pub logins: Logins,
 }
 
 impl Default for ClusterOptions {
@@ -131,6 +145,10 @@ impl Default for ClusterOptions {
             audit: Audit::default(),
             swap: Swap::default(),
             per_node: BTreeMap::new(),
+            addons: Vec::new(),
+            mirrors: BTreeMap::new(),
+            credentials: Vec::new(),
+            logins: Logins::default(),
         }
     }
 }

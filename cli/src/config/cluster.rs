@@ -2,10 +2,11 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use kcluster_matrix::cluster::KubeadmPatch;
-use kcluster_matrix::{Arch, Cell, ClusterOptions, ClusterSpec, KubeVersion, Platform};
+use kcluster_matrix::{Addon, Arch, Cell, ClusterOptions, ClusterSpec, KubeVersion, Platform};
 
 use super::keys::Settings;
 use crate::error::Told;
+use crate::registry;
 
 impl Settings {
     /// Where everything about this cluster is kept.
@@ -47,11 +48,16 @@ impl Settings {
         }
     }
 
-    /// The whole cluster, made of node image `image`.
+    /// The whole cluster, made of node image `image`, with what its addons turned out to be.
     ///
     /// # Errors
     /// When the network plugin cannot do what is asked, or a patch names a file that cannot be read.
-    pub fn cluster_spec(&self, cell: Cell, image: String) -> Result<ClusterSpec, Told> {
+    pub fn cluster_spec(
+        &self,
+        cell: Cell,
+        image: String,
+        addons: Vec<Addon>,
+    ) -> Result<ClusterSpec, Told> {
         if let Some(reason) = cell.cni.lacks_family(self.ip_family) {
             let told = Told::input(reason);
             return Err(told.help("choose `--cni bridge` or `ptp`, or `--ip-family ipv4`"));
@@ -84,6 +90,10 @@ impl Settings {
                 audit: self.audit,
                 swap: self.swap,
                 per_node: self.per_node.0.clone(),
+                addons,
+                mirrors: self.registry_mirrors.0.clone(),
+                credentials: self.registry_credentials.0.clone(),
+                logins: registry::logins(self)?,
             },
         })
     }

@@ -5,6 +5,7 @@
 //! [`Origin`]. All keys stand in one table, `keys.rs`; flags, variables, file keys, help,
 //! `config show` and `config init` are made from it.
 
+mod addons;
 mod cluster;
 mod error;
 mod file;
@@ -14,6 +15,7 @@ mod keys;
 mod load;
 mod matrix;
 mod metadata;
+mod mirrors;
 mod patches;
 mod per_node;
 mod show;
@@ -25,6 +27,8 @@ mod value;
 mod values;
 mod variables;
 
+pub(crate) use addons::is_address;
+pub use addons::{AddonEntry, Addons};
 pub use error::ConfigError;
 pub use flags::{
     ClusterFlags, GlobalFlags, ImageFlags, MatrixFlags, NameFlag, ProductFlags, ReportFlag,
@@ -34,6 +38,7 @@ pub use host::Host;
 pub use keys::{KEYS, Layer, Settings};
 pub use load::load;
 pub use matrix::{Matrix, layer_of};
+pub use mirrors::Mirrors;
 pub use patches::Patches;
 pub use per_node::PerNode;
 pub use show::{as_json, as_toml, as_variables, template, variable_of_state_dir};

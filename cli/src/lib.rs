@@ -16,6 +16,7 @@ mod error;
 mod fold;
 mod image;
 mod interrupt;
+mod kubeconfig;
 mod kubectl;
 mod matrix;
 mod output;

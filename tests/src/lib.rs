@@ -18,6 +18,7 @@ mod oci;
 mod own_engine;
 mod process;
 pub mod sample;
+mod settings;
 mod sshd;
 pub mod suite;
 
@@ -28,6 +29,7 @@ pub use junit::{JunitTotals, junit_reader, junit_totals};
 pub use kcluster::{Kcluster, Output};
 pub use oci::index_of_many;
 pub use own_engine::OwnEngine;
+pub use settings::{Block, SettingsSchema, blocks, examples, root};
 pub use sshd::Sshd;
 
 /// Specs of the smoke run, as `e2e --focus` takes them: a regular expression.

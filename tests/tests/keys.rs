@@ -94,6 +94,7 @@ const NOT_INSIDE: &[(&str, &str)] = &[
     ("emulation", "cli/src/config/tests.rs"),
     ("e2e-images", "images/src/node/tests.rs"),
     ("retain", "cluster/src/tests/failures.rs"),
+    ("merge-context", "cli/src/kubeconfig/tests.rs"),
     ("boot-timeout", "cli/src/config/timeout.rs"),
     ("processes", "e2e/src/capacity.rs"),
     ("retries", "e2e/src/run/tests.rs"),

@@ -11,11 +11,17 @@ const MATRIX: &str = "tests/tests/matrix.rs";
 const BISECT: &str = "tests/tests/bisect.rs";
 const FIRST: &str = "tests/tests/first_cell.rs";
 const BINARY: &str = "cli/tests/binary.rs";
+const BOOK: &str = "tests/tests/book.rs";
 const SOURCES: &str = "images/src/source/tests.rs";
 
 /// Each key, and the test that shows what it does: its file and its function.
 const SHOWN: &[(&str, &str, &str)] = &[
     ("name", FIRST, "nodes_are_what_was_asked"),
+    (
+        "merge-context",
+        BOOK,
+        "commands_that_need_a_cluster_do_what_the_book_says",
+    ),
     ("nodes", FIRST, "nodes_are_what_was_asked"),
     ("egress", FIRST, "egress_is_closed"),
     (
@@ -94,7 +100,6 @@ const NOT_INSIDE: &[(&str, &str)] = &[
     ("emulation", "cli/src/config/tests.rs"),
     ("e2e-images", "images/src/node/tests.rs"),
     ("retain", "cluster/src/tests/failures.rs"),
-    ("merge-context", "cli/src/kubeconfig/tests.rs"),
     ("boot-timeout", "cli/src/config/timeout.rs"),
     ("processes", "e2e/src/capacity.rs"),
     ("retries", "e2e/src/run/tests.rs"),

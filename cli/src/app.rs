@@ -9,7 +9,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use kcluster_matrix::exit;
 
 use crate::commands::Command;
-use crate::config::{self, GlobalFlags, Host};
+use crate::config::{self, Chosen, GlobalFlags, Host};
 use crate::context::Context;
 use crate::error;
 use crate::output::Printer;
@@ -58,6 +58,17 @@ struct Cli {
         help_heading = "Global options"
     )]
     config: Option<Utf8PathBuf>,
+
+    /// Profile of the file, a table [profile.NAME], laid over its other settings
+    ///
+    /// [variable: KCLUSTER_PROFILE]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Global options"
+    )]
+    profile: Option<String>,
 
     #[command(subcommand)]
     command: Command,
@@ -109,7 +120,11 @@ pub(crate) fn run(args: Vec<OsString>) -> u8 {
 
 fn start(cli: Cli, host: Host, printer: &Printer) -> anyhow::Result<u8> {
     let flags = cli.command.layer().over(*cli.global.0);
-    let (settings, warnings) = config::load(flags, cli.config.as_deref(), &host)?;
+    let chosen = Chosen {
+        file: cli.config.as_deref(),
+        profile: cli.profile.as_deref(),
+    };
+    let (settings, warnings) = config::load(flags, chosen, &host)?;
     for warning in warnings {
         printer.warn(&warning);
     }

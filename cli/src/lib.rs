@@ -18,6 +18,7 @@ mod fold;
 mod github;
 mod image;
 mod interrupt;
+mod kubeconfig;
 mod kubectl;
 mod matrix;
 mod output;

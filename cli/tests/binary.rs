@@ -86,6 +86,8 @@ fn help_of_each_command() {
         "snapshot save",
         "exec",
         "kubectl",
+        "events",
+        "top",
         "kubeconfig",
         "load",
         "logs",
@@ -93,6 +95,7 @@ fn help_of_each_command() {
         "config",
         "config show",
         "config init",
+        "config schema",
         "report",
         "report merge",
         "report html",
@@ -186,6 +189,34 @@ fn mistakes_in_the_file_are_shown_in_place() {
     ] {
         let scene = Scene::new().file("kcluster.toml", text);
         insta::assert_snapshot!(format!("file-{name}"), scene.run("up"));
+    }
+}
+
+#[test]
+fn profiles_are_chosen_and_mistakes_in_them_shown_in_place() {
+    const FILE: &str = "nodes = 2\n\n[profile.ci]\nnodes = 0\negress = \"closed\"\n";
+    let scene = Scene::new().file("kcluster.toml", FILE);
+    let shown = scene.run("config show --profile ci");
+    for line in [
+        "nodes = 0",
+        "# kcluster.toml:4, profile ci",
+        "# kcluster.toml:5, profile ci",
+    ] {
+        assert!(shown.contains(line), "no `{line}` in\n{shown}");
+    }
+    insta::assert_snapshot!("profile-unknown", scene.run("up --profile ic"));
+    insta::assert_snapshot!("profile-far-off", scene.run("up --profile nightly"));
+    insta::assert_snapshot!("profile-no-file", Scene::new().run("up --profile ci"));
+    let none = Scene::new().file("kcluster.toml", "nodes = 2\n");
+    insta::assert_snapshot!("profile-none", none.run("up --profile ci"));
+    // Though it is not asked for.
+    for (name, text) in [
+        ("key-unknown", "[profile.ci]\nnodess = 0\n"),
+        ("ill-typed", "[profile.ci]\nnodes = \"many\"\n"),
+        ("no-table", "[profile]\nci = 1\n"),
+    ] {
+        let scene = Scene::new().file("kcluster.toml", text);
+        insta::assert_snapshot!(format!("profile-{name}"), scene.run("up"));
     }
 }
 

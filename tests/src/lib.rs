@@ -22,6 +22,7 @@ mod prism;
 mod process;
 mod registry;
 pub mod sample;
+mod settings;
 mod sshd;
 pub mod suite;
 mod upstream;
@@ -37,6 +38,7 @@ pub use oci::{index_of_many, plain_image};
 pub use own_engine::OwnEngine;
 pub use prism::{Prism, prism_tools};
 pub use registry::Registry;
+pub use settings::{Block, SettingsSchema, blocks, examples, root};
 pub use sshd::Sshd;
 pub use upstream::{Upstream, judged_history, kubernetes_repository};
 

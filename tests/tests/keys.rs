@@ -11,11 +11,17 @@ const MATRIX: &str = "tests/tests/matrix.rs";
 const BISECT: &str = "tests/tests/bisect.rs";
 const FIRST: &str = "tests/tests/first_cell.rs";
 const BINARY: &str = "cli/tests/binary.rs";
+const BOOK: &str = "tests/tests/book.rs";
 const SOURCES: &str = "images/src/source/tests.rs";
 
 /// Each key, and the test that shows what it does: its file and its function.
 const SHOWN: &[(&str, &str, &str)] = &[
     ("name", FIRST, "nodes_are_what_was_asked"),
+    (
+        "merge-context",
+        BOOK,
+        "commands_that_need_a_cluster_do_what_the_book_says",
+    ),
     ("nodes", FIRST, "nodes_are_what_was_asked"),
     ("egress", FIRST, "egress_is_closed"),
     (

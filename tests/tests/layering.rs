@@ -25,6 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "kcluster-reports",
         ],
     ),
+    ("kcluster-book", &["cargo-kcluster"]),
     ("kcluster-tests", &[]),
     ("xtask", &[]),
 ];
@@ -39,7 +40,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
         "junit_report::",
         &["reports/src/junit.rs", "reports/src/junit/"],
     ),
-    ("clap::", &["cli/src/", "xtask/src/"]),
+    ("clap::", &["cli/src/", "xtask/src/", "book/src/"]),
+    ("mdbook_driver::", &["book/src/lib.rs"]),
     (
         "println!",
         &[

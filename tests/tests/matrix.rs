@@ -8,7 +8,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use kcluster_tests::{Inventory, Kcluster, OwnEngine, installed, junit_totals, real_clusters};
+use kcluster_tests::{
+    Inventory, Kcluster, OwnEngine, SettingsSchema, installed, junit_totals, real_clusters,
+};
 use serde_json::Value;
 
 /// What a cell's network has to do: across nodes, by Services, by host ports, by names.
@@ -21,6 +23,7 @@ const NETWORK: &str = r#"focus = [
 "#;
 
 fn write(kcluster: &Kcluster, text: &str) {
+    SettingsSchema::of(kcluster).unwrap().expect(text).unwrap();
     fs_err::write(kcluster.state().join("kcluster.toml"), text).unwrap();
 }
 

@@ -159,6 +159,8 @@ memory = "1GiB"
             .trim()
             == "2";
         let config = kcluster.state().join("kcluster.toml");
+        let schema = SettingsSchema::of(kcluster).unwrap();
+        schema.expect(&file.replace("SWAP", "none")).unwrap();
         fs_err::write(&config, file.replace("SWAP", "limited")).unwrap();
         if !two {
             // Kubelets refuse swap there, and so does kcluster, before anything is made.

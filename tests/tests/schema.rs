@@ -1,6 +1,6 @@
 //! `report.json` by the schema that kcluster publishes.
 
-use kcluster_tests::{Kcluster, sample};
+use kcluster_tests::{Kcluster, SettingsSchema, examples, sample};
 use serde_json::Value;
 
 /// The schema, but with keys that it does not name forbidden: a new key has to be written down.
@@ -60,4 +60,46 @@ fn reports_keep_to_the_published_schema() {
     assert!(!without("", "suites"));
     assert!(!without("/suites/0", "started"));
     assert!(!without("/suites/0/cases/0/outcome", "is"));
+}
+
+#[test]
+fn every_example_of_settings_fits_their_schema_and_is_taken() {
+    let kcluster = Kcluster::new().unwrap();
+    let schema = SettingsSchema::of(&kcluster).unwrap();
+    let examples = examples().unwrap();
+    for (place, text) in &examples {
+        schema
+            .expect(text)
+            .unwrap_or_else(|error| panic!("{place}: {error:#}"));
+        // A manifest's section is found from the working directory only.
+        let manifest = text.contains("[workspace");
+        let file = if manifest {
+            "Cargo.toml"
+        } else {
+            "kcluster.toml"
+        };
+        let folder = kcluster.state().join("example");
+        fs_err::create_dir_all(folder.join("src")).unwrap();
+        fs_err::write(folder.join(file), text).unwrap();
+        let shown = kcluster
+            .command(&["config", "show"])
+            .current_dir(&folder)
+            .env_remove("KCLUSTER_EGRESS")
+            .output()
+            .unwrap();
+        assert!(
+            shown.status.success(),
+            "{place}: {}",
+            String::from_utf8_lossy(&shown.stderr)
+        );
+        let shown = String::from_utf8_lossy(&shown.stdout);
+        assert!(shown.contains(&format!("# {file}:")), "{place}: {shown}");
+        fs_err::remove_dir_all(&folder).unwrap();
+    }
+    for page in ["README.md", ".github/kcluster.toml"] {
+        assert!(
+            examples.iter().any(|(place, _)| place.starts_with(page)),
+            "no example was found in {page}"
+        );
+    }
 }

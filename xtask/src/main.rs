@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod book;
 mod demo;
 mod picture;
 mod run;
@@ -38,6 +39,8 @@ enum Command {
     },
     /// Draw what kcluster prints at work into docs/demo.svg
     Picture,
+    /// Make the book in target/book
+    Book,
     /// Measure boots, disk, memory and images, and write docs/benchmarks.md
     Bench {
         /// How often each figure is taken
@@ -53,6 +56,7 @@ fn main() -> anyhow::Result<()> {
         Command::Test { suite: None } => test::run(),
         Command::Test { suite: Some(suite) } => suites::run(suite),
         Command::Picture => picture::run(),
+        Command::Book => book::run(),
         Command::Bench { runs } => bench::run(runs),
     }
 }

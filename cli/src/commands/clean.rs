@@ -8,8 +8,8 @@ use kcluster_matrix::exit;
 
 use crate::config::Layer;
 use crate::context::Context;
-use crate::engine;
 use crate::output::Printer;
+use crate::{engine, kubeconfig};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -36,6 +36,11 @@ impl Args {
         let removed = clean(engine.as_ref(), &state, &context.hub).await?;
         context.hub.finish();
         tell_removed(&context.printer, &removed);
+        for file in kubeconfig::remove_all(settings)? {
+            context
+                .printer
+                .tell(&format!("removed a context from {file}"));
+        }
         if !self.keep_cache {
             // Entry by entry: the folder is the user's choice and may hold things of theirs.
             let pruned = Cache::open(&settings.cache_dir)?.prune(Duration::ZERO)?;

@@ -1,4 +1,4 @@
-//! `config show`, `config init`.
+//! `config show`, `config init`, `config schema`.
 
 use camino::Utf8PathBuf;
 use clap::Subcommand;
@@ -26,6 +26,8 @@ enum Sub {
         #[arg(default_value = "kcluster.toml")]
         file: Utf8PathBuf,
     },
+    /// Print the JSON schema of kcluster.toml, for editors and other programs
+    Schema,
 }
 
 #[derive(Debug, clap::Args)]
@@ -64,7 +66,7 @@ impl Args {
                     &name.0, &image.0, &source.0, &cluster.0, &tests.0, &report.0,
                 ])
             }
-            Sub::Init { .. } => Layer::default(),
+            Sub::Init { .. } | Sub::Schema => Layer::default(),
         }
     }
 
@@ -77,6 +79,10 @@ impl Args {
             }
             Sub::Show(_) => context.printer.data(&config::as_toml(&context.settings)),
             Sub::Init { file } => init(&context, &file)?,
+            Sub::Schema => {
+                let schema = serde_json::to_string_pretty(&config::schema())?;
+                context.printer.data(&schema);
+            }
         }
         Ok(exit::PASSED)
     }

@@ -6,7 +6,7 @@ use kcluster_matrix::exit;
 use super::clean::tell_removed;
 use crate::config::{Layer, NameFlag};
 use crate::context::Context;
-use crate::engine;
+use crate::{engine, kubeconfig};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -27,6 +27,12 @@ impl Args {
         let state = StateDir::new(&settings.state_dir);
         let removed = down(engine.as_ref(), &settings.name, &state, &context.hub).await?;
         context.hub.finish();
+        // Also where the cluster is gone already: an earlier attempt may have got no further.
+        if let Some(file) = kubeconfig::remove(settings, &settings.name)? {
+            context
+                .printer
+                .tell(&format!("removed its context from {file}"));
+        }
         if removed.is_empty() {
             context
                 .printer

@@ -32,20 +32,25 @@ impl Args {
     /// On this machine, so that files and plugins are at hand; in the control plane where the
     /// cluster's programs cannot run here.
     pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
-        let target = Target::find(&context.settings).await?;
-        target.awake()?;
-        if let Some(program) = host_program(&context.settings, &target).await? {
-            let mut command = Command::new(&program);
-            command
-                .args(self.args)
-                .env("KUBECONFIG", context.settings.kubeconfig());
-            // Takes this process's place, so signals and exit codes are kubectl's own.
-            return Err(command.exec()).with_context(|| format!("failed to run {program}"));
-        }
-        let node = target.control_plane()?.name.clone();
-        let mut spec = kubectl(self.args);
-        spec.tty = on_terminal();
-        let code = target.engine.exec_interactive(&node, spec).await?;
-        Ok(exit_code(code))
+        kubectl_with(&context, self.args).await
     }
+}
+
+/// The same for commands that are kubectl's with some words before.
+pub(super) async fn kubectl_with(context: &Context, args: Vec<String>) -> anyhow::Result<u8> {
+    let target = Target::find(&context.settings).await?;
+    target.awake()?;
+    if let Some(program) = host_program(&context.settings, &target).await? {
+        let mut command = Command::new(&program);
+        command
+            .args(args)
+            .env("KUBECONFIG", context.settings.kubeconfig());
+        // Takes this process's place, so signals and exit codes are kubectl's own.
+        return Err(command.exec()).with_context(|| format!("failed to run {program}"));
+    }
+    let node = target.control_plane()?.name.clone();
+    let mut spec = kubectl(args);
+    spec.tty = on_terminal();
+    let code = target.engine.exec_interactive(&node, spec).await?;
+    Ok(exit_code(code))
 }

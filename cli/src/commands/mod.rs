@@ -10,6 +10,7 @@ mod down;
 pub(crate) mod e2e;
 mod e2e_parallel;
 mod e2e_serial;
+mod events;
 mod exec;
 mod images;
 mod kubeconfig;
@@ -26,6 +27,7 @@ mod reup;
 mod run;
 mod snapshot;
 mod suspend;
+mod top;
 mod trend;
 pub(crate) mod up;
 
@@ -93,6 +95,10 @@ commands! {
     Exec(exec);
     /// Run kubectl of the cluster's own version
     Kubectl(kubectl);
+    /// Show what happened in a cluster
+    Events(events);
+    /// Show what nodes or pods use; the cluster needs metrics-server for that
+    Top(top);
     /// Print the path of a cluster's kubeconfig
     Kubeconfig(kubeconfig);
     /// Merge reports, show them, and bundle one for the conformance programme

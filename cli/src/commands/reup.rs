@@ -11,7 +11,7 @@ use kcluster_matrix::{Cell, ClusterName, Emulation, exit};
 use crate::config::{Layer, NameFlag, SourceFlags};
 use crate::context::Context;
 use crate::error::Told;
-use crate::{engine, fold, image};
+use crate::{engine, fold, image, kubeconfig};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -72,6 +72,7 @@ impl Args {
         let events = context.hub.events();
         context.hub.finish();
         result?;
+        kubeconfig::refresh(settings, &context.host)?;
         if settings.verbosity > 0 {
             context
                 .printer

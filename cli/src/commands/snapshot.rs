@@ -11,7 +11,7 @@ use crate::config::{Layer, NameFlag};
 use crate::context::Context;
 use crate::error::Told;
 use crate::output::Table;
-use crate::{engine, fold};
+use crate::{engine, fold, kubeconfig};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -114,6 +114,8 @@ impl Args {
         let events = context.hub.events();
         context.hub.finish();
         let back = back?;
+        // Its server, and after an import its keys, are others than those in the user's file.
+        kubeconfig::refresh(settings, &context.host)?;
         if settings.verbosity > 0 {
             printer.tell(&format!("\n{}", fold::phase_table(&events)));
             printer.tell(&format!("cluster `{cluster}` answers at {}", back.server));

@@ -1,6 +1,6 @@
 //! `up`.
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use kcluster_cluster::engine::Engine;
 use kcluster_cluster::{Cluster, SnapshotError, StateDir, UpError, keep, start, up};
 use kcluster_matrix::{ClusterSpec, Event, Sink, Step, exit};
@@ -10,7 +10,7 @@ use crate::config::{ClusterFlags, ImageFlags, Layer, NameFlag, ReportFlag, Sourc
 use crate::context::Context;
 use crate::error::Told;
 use crate::output::{Record, events_file};
-use crate::{addons, emulation, engine, error, fold, image, interrupt, registry, report};
+use crate::{addons, emulation, engine, error, fold, image, interrupt, kubeconfig, registry, report};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -48,6 +48,7 @@ impl Args {
         image::source(&context.settings)?;
         addons::check(&context)?;
         registry::check(&context.settings)?;
+        kubeconfig::check(&context.settings, &context.host)?;
         context.follow()?;
         let (result, events) = cluster(&context).await;
         context.hub.finish();
@@ -62,7 +63,15 @@ impl Args {
             let path = context.host.folder.join(path);
             fs_err::write(path, kcluster_reports::trace::render(&events))?;
         }
-        tell(&context, &result?, &events);
+        let cluster = result?;
+        let merged = kubeconfig::merge(&context.settings, &context.host);
+        tell(
+            &context,
+            &cluster,
+            &events,
+            merged.as_ref().ok().and_then(Option::as_deref),
+        );
+        merged?;
         Ok(exit::PASSED)
     }
 }
@@ -159,7 +168,7 @@ async fn start_or_boot(
 }
 
 /// The table of phases, and what to do with the cluster.
-fn tell(context: &Context, cluster: &Cluster, events: &[Event]) {
+fn tell(context: &Context, cluster: &Cluster, events: &[Event], merged: Option<&Utf8Path>) {
     let (printer, paint) = (&context.printer, context.printer.paint());
     if context.settings.verbosity > 0 {
         if !cluster.existed {
@@ -171,8 +180,15 @@ fn tell(context: &Context, cluster: &Cluster, events: &[Event]) {
             "cluster `{name}` answers at {}; next:",
             cluster.server
         ));
+        let use_it = match merged {
+            Some(file) => {
+                printer.tell(&format!("its context `kcluster-{name}` is in {file}"));
+                format!("kubectl --context kcluster-{name} get nodes")
+            }
+            None => format!("export KUBECONFIG={kubeconfig}"),
+        };
         for next in [
-            format!("export KUBECONFIG={kubeconfig}"),
+            use_it,
             format!("cargo kcluster kubectl --name {name} -- get pods --all-namespaces"),
             format!("cargo kcluster e2e --name {name} ConfigMap"),
             format!("cargo kcluster down --name {name}"),

@@ -24,6 +24,14 @@ pub enum ConfigError {
         /// What is wrong with its value.
         message: String,
     },
+    /// A profile that nothing describes.
+    #[error("{message}")]
+    Profile {
+        /// Which, and where it was looked for.
+        message: String,
+        /// What to do.
+        help: String,
+    },
     /// A file that was asked for and cannot be read.
     #[error("failed to read the configuration")]
     Unreadable(#[source] std::io::Error),
@@ -38,6 +46,7 @@ impl ConfigError {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::File { help, .. } => help.clone(),
+            Self::Profile { help, .. } => Some(help.clone()),
             Self::Cargo(_) => Some("put the settings in kcluster.toml instead".to_owned()),
             _ => None,
         }

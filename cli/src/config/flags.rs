@@ -2,7 +2,6 @@
 
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 
-use super::host::Host;
 use super::keys::{KEYS, Layer};
 use super::table::{Group, Key};
 
@@ -68,7 +67,7 @@ fn of(group: Group) -> impl Iterator<Item = &'static Key> {
 fn arg(key: &'static Key) -> Arg {
     let doc = key.doc();
     let first = doc.lines().next().unwrap_or_default().trim_end_matches('.');
-    let default = default_text(key);
+    let default = key.default_text();
     let variable = key.variable();
     let arg = Arg::new(key.field)
         .long(key.name())
@@ -92,16 +91,4 @@ fn arg(key: &'static Key) -> Arg {
         None => arg,
     };
     (key.arg)(arg)
-}
-
-/// The default as help shows it, the same on every machine.
-fn default_text(key: &Key) -> String {
-    let mut anyone = Host::default();
-    anyone.variables.insert("HOME".to_owned(), "~".to_owned());
-    match (key.default)(&anyone) {
-        toml::Value::String(text) => text,
-        toml::Value::Table(table) if table.is_empty() => "none".to_owned(),
-        toml::Value::Array(array) if array.is_empty() => "none".to_owned(),
-        other => other.to_string(),
-    }
 }

@@ -38,6 +38,14 @@ impl Host {
         Self { variables, folder }
     }
 
+    /// Someone's, the same on every machine: for what is told of defaults.
+    #[must_use]
+    pub fn of_nobody() -> Self {
+        let mut nobody = Self::default();
+        nobody.variables.insert("HOME".to_owned(), "~".to_owned());
+        nobody
+    }
+
     /// A variable that is set and not empty.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {

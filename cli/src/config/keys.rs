@@ -155,6 +155,12 @@ settings! {
     /// Keep a snapshot after a cluster's first boot, and start from it when it fits; on, unless CI is set.
     Cluster auto_snapshot: bool = Host::keeps_state, example "false";
 
+    /// Put the cluster's context into your own kubeconfig and make it the current one; `down` takes it out again.
+    ///
+    /// The file is the one that kubectl writes to: the first of `KUBECONFIG` that is there, or `~/.kube/config`. All
+    /// else in it stays as it is. Only `up` does this, not the cells of a matrix.
+    Cluster merge_context: bool = |_| false, example "true";
+
     /// Keep what was made when a step fails.
     Cluster retain: bool = |_| false, example "true";
 

@@ -3,7 +3,7 @@
 //! A [`Layer`] is what one place says: flags, variables or a file. Layers are laid over
 //! each other without defaults, which come last, so every value of [`Settings`] knows its
 //! [`Origin`]. All keys stand in one table, `keys.rs`; flags, variables, file keys, help,
-//! `config show` and `config init` are made from it.
+//! `config show`, `config init` and `config schema` are made from it.
 
 mod addons;
 mod cluster;
@@ -18,6 +18,7 @@ mod metadata;
 mod mirrors;
 mod patches;
 mod per_node;
+mod schema;
 mod show;
 mod table;
 #[cfg(test)]
@@ -36,11 +37,12 @@ pub use flags::{
 };
 pub use host::Host;
 pub use keys::{KEYS, Layer, Settings};
-pub use load::load;
+pub use load::{Chosen, load};
 pub use matrix::{Matrix, layer_of};
 pub use mirrors::Mirrors;
 pub use patches::Patches;
 pub use per_node::PerNode;
+pub use schema::schema;
 pub use show::{as_json, as_toml, as_variables, template, variable_of_state_dir};
 pub use table::{Group, Key, Origin};
 pub use timeout::Timeout;

@@ -4,8 +4,10 @@ use clap::{Arg, ArgAction};
 use kcluster_matrix::cluster::KubeadmPatch;
 use kcluster_matrix::suggest::UnknownValue;
 use serde::Deserialize;
+use serde_json::json;
 use toml::de::{Error, ValueDeserializer};
 
+use super::schema::{closed, list_of, one_of, text};
 use super::value::Value;
 use super::values::inline;
 
@@ -85,6 +87,16 @@ impl Value for Patches {
             )
         };
         toml::Value::Array(self.0.iter().map(entry).collect())
+    }
+
+    fn schema() -> serde_json::Value {
+        let mut entry = closed([
+            ("target", one_of(KubeadmPatch::TARGETS)),
+            ("type", one_of(KubeadmPatch::KINDS)),
+            ("patch", text(None)),
+        ]);
+        entry["required"] = json!(["target", "type", "patch"]);
+        list_of(&entry)
     }
 
     fn arg(arg: Arg) -> Arg {

@@ -7,6 +7,7 @@ use kcluster_matrix::NodeSettings;
 use serde::Deserialize;
 use toml::de::{Error, ValueDeserializer};
 
+use super::schema::{closed, list_of, table_of, text};
 use super::value::Value;
 use super::values::inline;
 
@@ -35,6 +36,18 @@ impl Value for PerNode {
     fn to_toml(&self) -> toml::Value {
         // Every setting is a text, a list or a table of texts.
         toml::Value::try_from(&self.0).unwrap_or_else(|_| toml::Value::Table(toml::Table::new()))
+    }
+
+    fn schema() -> serde_json::Value {
+        let texts = || list_of(&text(None));
+        table_of(&closed([
+            ("labels", table_of(&text(None))),
+            ("taints", texts()),
+            ("mounts", texts()),
+            ("ports", texts()),
+            ("cpus", text(None)),
+            ("memory", text(None)),
+        ]))
     }
 
     fn arg(arg: Arg) -> Arg {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::host::Host;
 use super::keys::{KEYS, Settings};
+use super::variables::PROFILE;
 
 /// Each value with where it came from, as TOML.
 #[must_use]
@@ -36,13 +37,15 @@ pub fn as_toml(settings: &Settings) -> String {
 
 /// The same as variables, for another process of kcluster's.
 pub fn as_variables(settings: &Settings) -> impl Iterator<Item = (String, String)> {
-    KEYS.iter().map(|key| {
+    let pairs = KEYS.iter().map(|key| {
         let text = match key.show(settings) {
             toml::Value::String(text) => text,
             other => other.to_string(),
         };
         (key.variable(), text)
-    })
+    });
+    // They say all that a profile said.
+    pairs.chain([(PROFILE.to_owned(), String::new())])
 }
 
 /// The variable that names the state folder.
@@ -64,6 +67,12 @@ pub fn as_json(settings: &Settings) -> serde_json::Value {
     serde_json::Value::Object(keys.collect())
 }
 
+const PROFILE_TEMPLATE: &str = "
+# Settings by name, which --profile or KCLUSTER_PROFILE lays over those above.
+#[profile.ci]
+#egress = \"closed\"
+";
+
 /// A file with every key, explained and commented out.
 #[must_use]
 pub fn template(host: &Host) -> String {
@@ -77,5 +86,6 @@ pub fn template(host: &Host) -> String {
         }
         let _ = writeln!(text, "#{} = {}", key.name(), (key.default)(host));
     }
+    text.push_str(PROFILE_TEMPLATE);
     text
 }

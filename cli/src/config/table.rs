@@ -40,6 +40,8 @@ pub enum Origin {
     Variable(String),
     /// A file, as it is shown to the user, and a line of it.
     File(String, usize),
+    /// A profile of a file: the file, the line, and the profile's name.
+    Profile(String, usize, String),
     /// Nobody said anything.
     Default,
 }
@@ -50,6 +52,7 @@ impl fmt::Display for Origin {
             Self::Flag(flag) => write!(f, "flag {flag}"),
             Self::Variable(name) => write!(f, "variable {name}"),
             Self::File(path, line) => write!(f, "{path}:{line}"),
+            Self::Profile(path, line, name) => write!(f, "{path}:{line}, profile {name}"),
             Self::Default => f.write_str("default"),
         }
     }
@@ -62,10 +65,11 @@ pub struct Key {
     /// Which commands take it.
     pub group: Group,
     /// What stands for the value in help.
-    pub(super) hint: &'static str,
-    pub(super) short: Option<char>,
+    pub hint: &'static str,
+    /// A flag of one letter.
+    pub short: Option<char>,
     /// A second variable, which counts when the first is not set.
-    pub(super) also: Option<&'static str>,
+    pub also: Option<&'static str>,
     /// A value other than the default, as a flag or variable would give it.
     pub example: &'static str,
     pub(super) arg: fn(Arg) -> Arg,
@@ -74,6 +78,7 @@ pub struct Key {
     pub(super) take_toml: TakeToml,
     pub(super) show: fn(&Settings) -> toml::Value,
     pub(super) default: fn(&Host) -> toml::Value,
+    pub(super) schema: fn() -> serde_json::Value,
 }
 
 type TakeToml = fn(ValueDeserializer<'_>, &str, &mut Layer) -> Result<(), toml::de::Error>;
@@ -96,6 +101,17 @@ impl Key {
     pub fn doc(&self) -> String {
         let lines: Vec<&str> = self.doc.lines().map(str::trim).collect();
         lines.join("\n").trim().to_owned()
+    }
+
+    /// The default as help shows it, the same on every machine.
+    #[must_use]
+    pub fn default_text(&self) -> String {
+        match (self.default)(&Host::of_nobody()) {
+            toml::Value::String(text) => text,
+            toml::Value::Table(table) if table.is_empty() => "none".to_owned(),
+            toml::Value::Array(array) if array.is_empty() => "none".to_owned(),
+            other => other.to_string(),
+        }
     }
 
     /// The value in `settings`, as a file would give it.
@@ -154,6 +170,7 @@ macro_rules! settings {
                     let default: fn(&Host) -> $type = $default;
                     Value::to_toml(&default(host))
                 },
+                schema: <$type as Value>::schema,
             },
         )+];
 

@@ -39,7 +39,15 @@ impl Scene {
     }
 
     fn load(&self, flags: &[&str]) -> Result<Settings, ConfigError> {
-        load(parsed(flags), None, &self.host).map(|(settings, _)| settings)
+        self.load_as(None, flags)
+    }
+
+    fn load_as(&self, profile: Option<&str>, flags: &[&str]) -> Result<Settings, ConfigError> {
+        let chosen = Chosen {
+            profile,
+            file: None,
+        };
+        load(parsed(flags), chosen, &self.host).map(|(settings, _)| settings)
     }
 }
 
@@ -210,16 +218,52 @@ fn the_template_says_what_is_so_anyway() {
 }
 
 #[test]
+fn a_profile_beats_the_file_and_gives_way_to_variables_and_flags() {
+    let file = "nodes = 2\ncni = \"ptp\"\n[profile.ci]\nnodes = 3\n[profile.big]\nnodes = 9\n";
+    let mut scene = Scene::new().with_file(file);
+    let told = |scene: &Scene, profile, flags: &[&str]| {
+        let settings = scene.load_as(profile, flags).unwrap();
+        let nodes = KEYS.iter().position(|key| key.name() == "nodes").unwrap();
+        (settings.nodes, origin(&settings, nodes))
+    };
+    assert_eq!(told(&scene, None, &[]), (2, "kcluster.toml:1".into()));
+    let ci = (3, "kcluster.toml:4, profile ci".to_owned());
+    assert_eq!(told(&scene, Some("ci"), &[]), ci);
+    let settings = scene.load_as(Some("ci"), &[]).unwrap();
+    assert_eq!(settings.cni, kcluster_matrix::Cni::Ptp, "the file's own");
+    scene = scene.with_variable("KCLUSTER_PROFILE", "ci");
+    assert_eq!(told(&scene, None, &[]), ci);
+    assert_eq!(told(&scene, Some("big"), &[]).0, 9, "the flag comes first");
+    assert_eq!(told(&scene, Some(""), &[]).0, 2, "an empty one is none");
+    assert_eq!(told(&scene, None, &["--nodes=5"]).0, 5);
+    scene = scene.with_variable("KCLUSTER_NODES", "4");
+    assert_eq!(told(&scene, None, &[]).0, 4);
+}
+
+#[test]
+fn workspace_metadata_has_profiles_too() {
+    let manifest = "[workspace]\n[workspace.metadata.kcluster.profile.ci]\nnodes = 7\n";
+    let scene = Scene::new().with_variable("CARGO", env!("CARGO"));
+    fs_err::write(scene.host.folder.join("Cargo.toml"), manifest).unwrap();
+    assert_eq!(scene.load_as(Some("ci"), &[]).unwrap().nodes, 7);
+    assert_eq!(scene.load(&[]).unwrap().nodes, 1);
+}
+
+#[test]
 fn misspelt_variables_are_warned_about_and_others_are_not() {
     let scene = Scene::new()
         .with_variable("KCLUSTER_NODE", "1")
         .with_variable("KCLUSTER_BIN", "x")
         .with_variable("KCLUSTER_TESTS", "all")
+        .with_variable("KCLUSTER_PROFILES", "")
         .with_variable("KCLUSTER_CONFIG", "");
-    let (_, warnings) = load(Layer::default(), None, &scene.host).unwrap();
+    let (_, warnings) = load(Layer::default(), Chosen::default(), &scene.host).unwrap();
     assert_eq!(
         warnings,
-        ["variable KCLUSTER_NODE is not known; did you mean KCLUSTER_NODES?"]
+        [
+            "variable KCLUSTER_NODE is not known; did you mean KCLUSTER_NODES?",
+            "variable KCLUSTER_PROFILES is not known; did you mean KCLUSTER_PROFILE?",
+        ]
     );
 }
 

@@ -7,7 +7,10 @@ use std::str::FromStr;
 use clap::{Arg, ArgAction, ArgMatches};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::json;
 use toml::de::{Error, ValueDeserializer};
+
+use super::schema::{one_of, text};
 
 /// See the module.
 pub(super) trait Value: Any + Clone + Debug + Send + Sync {
@@ -28,6 +31,9 @@ pub(super) trait Value: Any + Clone + Debug + Send + Sync {
 
     /// Writes it as a file would.
     fn to_toml(&self) -> toml::Value;
+
+    /// What a file may say, as a JSON schema.
+    fn schema() -> serde_json::Value;
 
     /// What is special about its flag.
     fn arg(arg: Arg) -> Arg {
@@ -115,7 +121,7 @@ pub(super) fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
 }
 
 macro_rules! text_values {
-    ($($type:ty, $name:literal, $expecting:literal;)+) => {$(
+    ($($type:ty, $name:literal, $expecting:literal, $schema:expr;)+) => {$(
         impl Value for $type {
             const NAME: &'static str = $name;
 
@@ -132,26 +138,30 @@ macro_rules! text_values {
             fn to_toml(&self) -> toml::Value {
                 toml::Value::String(self.to_string())
             }
+
+            fn schema() -> serde_json::Value {
+                $schema
+            }
         }
     )+};
 }
 
 text_values! {
-    kcluster_matrix::ClusterName, "NAME", "a name in quotes";
-    kcluster_matrix::VersionRequest, "VERSION", "a version in quotes, such as \"1.36\"";
-    kcluster_matrix::Cni, "CNI", "a network plugin in quotes";
-    kcluster_matrix::Egress, "open|closed", "\"open\" or \"closed\"";
-    kcluster_matrix::ProxyMode, "MODE", "\"nftables\" or \"iptables\"";
-    kcluster_matrix::IpFamily, "FAMILY", "\"ipv4\", \"ipv6\" or \"dual\"";
-    kcluster_matrix::Audit, "LEVEL", "an audit level in quotes";
-    kcluster_matrix::Swap, "none|limited", "\"none\" or \"limited\"";
-    ipnet::Ipv6Net, "CIDR", "a subnet in quotes, such as \"fd00::/64\"";
-    ipnet::Ipv4Net, "CIDR", "a subnet in quotes, such as \"10.0.0.0/16\"";
-    std::net::IpAddr, "ADDRESS", "an address in quotes";
-    super::timeout::Timeout, "DURATION", "a duration in quotes, such as \"90s\" or \"1h 30m\"";
-    super::values::SourceKind, "SOURCE", "a source in quotes";
-    super::values::E2eImages, "IMAGES", "images in quotes, as \"built\"";
-    kcluster_matrix::plan::Order, "ORDER", "\"cheapest-first\" or \"failures-first\"";
+    kcluster_matrix::ClusterName, "NAME", "a name in quotes", text(Some("^[a-z][a-z0-9-]*$"));
+    kcluster_matrix::VersionRequest, "VERSION", "a version in quotes, such as \"1.36\"", text(Some("^(v?1[.]|latest)"));
+    kcluster_matrix::Cni, "CNI", "a network plugin in quotes", one_of(kcluster_matrix::Cni::ALL);
+    kcluster_matrix::Egress, "open|closed", "\"open\" or \"closed\"", one_of(kcluster_matrix::Egress::ALL);
+    kcluster_matrix::ProxyMode, "MODE", "\"nftables\" or \"iptables\"", one_of(kcluster_matrix::ProxyMode::ALL);
+    kcluster_matrix::IpFamily, "FAMILY", "\"ipv4\", \"ipv6\" or \"dual\"", one_of(kcluster_matrix::IpFamily::ALL);
+    kcluster_matrix::Audit, "LEVEL", "an audit level in quotes", one_of(kcluster_matrix::Audit::ALL);
+    kcluster_matrix::Swap, "none|limited", "\"none\" or \"limited\"", one_of(kcluster_matrix::Swap::ALL);
+    ipnet::Ipv6Net, "CIDR", "a subnet in quotes, such as \"fd00::/64\"", text(Some("^[0-9A-Fa-f:.]+/[0-9]+$"));
+    ipnet::Ipv4Net, "CIDR", "a subnet in quotes, such as \"10.0.0.0/16\"", text(Some("^[0-9.]+/[0-9]+$"));
+    std::net::IpAddr, "ADDRESS", "an address in quotes", text(Some("^[0-9A-Fa-f:.]+$"));
+    super::timeout::Timeout, "DURATION", "a duration in quotes, such as \"90s\" or \"1h 30m\"", text(None);
+    super::values::SourceKind, "SOURCE", "a source in quotes", one_of(super::values::SourceKind::ALL);
+    super::values::E2eImages, "IMAGES", "images in quotes, as \"built\"", one_of(super::values::E2eImages::ALL);
+    kcluster_matrix::plan::Order, "ORDER", "\"cheapest-first\" or \"failures-first\"", one_of(kcluster_matrix::plan::Order::ALL);
 }
 
 macro_rules! number_values {
@@ -171,6 +181,10 @@ macro_rules! number_values {
 
             fn to_toml(&self) -> toml::Value {
                 toml::Value::Integer((*self).into())
+            }
+
+            fn schema() -> serde_json::Value {
+                json!({ "type": "integer", "minimum": 0, "maximum": Self::MAX })
             }
         }
     )+};
@@ -198,6 +212,10 @@ impl Value for bool {
 
     fn to_toml(&self) -> toml::Value {
         toml::Value::Boolean(*self)
+    }
+
+    fn schema() -> serde_json::Value {
+        json!({ "type": "boolean" })
     }
 
     /// `--retain` alone means true.
@@ -228,6 +246,10 @@ impl Value for camino::Utf8PathBuf {
 
     fn to_toml(&self) -> toml::Value {
         toml::Value::String(self.to_string())
+    }
+
+    fn schema() -> serde_json::Value {
+        text(None)
     }
 
     fn anchored(self, folder: &str) -> Self {

@@ -7,8 +7,10 @@ use std::str::FromStr;
 use clap::{Arg, ArgAction};
 use kcluster_matrix::suggest::UnknownValue;
 use serde::Deserialize;
+use serde_json::json;
 use toml::de::{Error, ValueDeserializer};
 
+use super::schema::{architecture, list_of, one_of, table_of, text};
 use super::value::{Accepts, Text, Value, parse};
 
 /// A value, or the word `auto` to leave it to kcluster.
@@ -45,6 +47,11 @@ trait Inner: FromStr<Err: fmt::Display> + fmt::Display + Value0 {
     fn anchor(self, _folder: &str) -> Self {
         self
     }
+    /// What a file may say beside `auto`.
+    fn schema() -> serde_json::Value {
+        // A number is taken for its digits.
+        json!({ "type": ["string", "integer"] })
+    }
 }
 
 /// Bounds that [`Value`] asks for.
@@ -53,15 +60,27 @@ impl<T: Clone + fmt::Debug + Send + Sync + 'static> Value0 for T {}
 
 impl Inner for kcluster_matrix::Arch {
     const NAME: &'static str = "ARCH";
+    fn schema() -> serde_json::Value {
+        architecture()
+    }
 }
 impl Inner for kcluster_matrix::Emulation {
     const NAME: &'static str = "KIND";
+    fn schema() -> serde_json::Value {
+        one_of(Self::ALL)
+    }
 }
 impl Inner for std::num::NonZeroUsize {
     const NAME: &'static str = "N";
+    fn schema() -> serde_json::Value {
+        json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, text(Some("^[+]?[0-9]+$"))] })
+    }
 }
 impl Inner for super::timeout::Timeout {
     const NAME: &'static str = "DURATION";
+    fn schema() -> serde_json::Value {
+        text(None)
+    }
 }
 impl Inner for String {
     const NAME: &'static str = "TEXT";
@@ -97,6 +116,10 @@ impl<T: Inner> Value for Auto<T> {
         toml::Value::String(self.to_string())
     }
 
+    fn schema() -> serde_json::Value {
+        json!({ "anyOf": [{ "const": "auto" }, T::schema()] })
+    }
+
     fn anchored(self, folder: &str) -> Self {
         match self {
             Self::Auto => Self::Auto,
@@ -121,7 +144,8 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
-    const ALL: [Self; 5] = [Self::Module, Self::Git, Self::Release, Self::Url, Self::Dir];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Module, Self::Git, Self::Release, Self::Url, Self::Dir];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -161,7 +185,7 @@ pub enum E2eImages {
 }
 
 impl E2eImages {
-    const ALL: [Self; 2] = [Self::Built, Self::Official];
+    pub(super) const ALL: [Self; 2] = [Self::Built, Self::Official];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -192,10 +216,27 @@ impl FromStr for E2eImages {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Table<V>(pub BTreeMap<String, V>);
 
+/// What a [`Table`] may hold, as a JSON schema.
+trait Entry {
+    fn schema() -> serde_json::Value;
+}
+
+impl Entry for String {
+    fn schema() -> serde_json::Value {
+        text(None)
+    }
+}
+
+impl Entry for bool {
+    fn schema() -> serde_json::Value {
+        <Self as Value>::schema()
+    }
+}
+
 impl<V> Value for Table<V>
 where
     V: Clone + fmt::Debug + Send + Sync + 'static,
-    V: FromStr<Err: fmt::Display> + Into<toml::Value> + for<'de> Deserialize<'de>,
+    V: FromStr<Err: fmt::Display> + Into<toml::Value> + for<'de> Deserialize<'de> + Entry,
 {
     const NAME: &'static str = "KEY=VALUE,…";
 
@@ -223,6 +264,10 @@ where
             .iter()
             .map(|(name, value)| (name.clone(), value.clone().into()));
         toml::Value::Table(pairs.collect())
+    }
+
+    fn schema() -> serde_json::Value {
+        table_of(&V::schema())
     }
 
     fn arg(arg: Arg) -> Arg {
@@ -266,6 +311,10 @@ impl Value for List {
 
     fn to_toml(&self) -> toml::Value {
         toml::Value::Array(self.0.iter().map(|text| text.clone().into()).collect())
+    }
+
+    fn schema() -> serde_json::Value {
+        list_of(&text(None))
     }
 
     fn arg(arg: Arg) -> Arg {

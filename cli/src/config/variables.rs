@@ -10,6 +10,9 @@ use super::table::{Key, Origin, Source};
 /// Names the file; not a key.
 pub(super) const CONFIG: &str = "KCLUSTER_CONFIG";
 
+/// Names the profile; not a key either.
+pub(super) const PROFILE: &str = "KCLUSTER_PROFILE";
+
 /// What every variable of kcluster's begins with.
 const PREFIX: &str = "KCLUSTER_";
 
@@ -55,7 +58,7 @@ pub(super) fn read(host: &Host) -> Result<VariableLayer, ConfigError> {
 pub(super) fn misspelt(host: &Host) -> Vec<(String, String)> {
     let mut known: Vec<String> = KEYS.iter().map(Key::variable).collect();
     known.extend(KEYS.iter().filter_map(|key| key.also).map(str::to_owned));
-    known.push(CONFIG.to_owned());
+    known.extend([CONFIG, PROFILE].map(str::to_owned));
     let bare: Vec<&str> = known
         .iter()
         .filter_map(|name| name.strip_prefix(PREFIX))

@@ -2,8 +2,9 @@
 
 mod names;
 mod read;
+mod schema;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod value;
 mod write;
 
@@ -36,6 +37,10 @@ impl Value for Matrix {
     fn to_toml(&self) -> toml::Value {
         let spec = self.0.as_deref();
         toml::Value::Table(spec.map(write::matrix).unwrap_or_default())
+    }
+
+    fn schema() -> serde_json::Value {
+        schema::matrix()
     }
 }
 

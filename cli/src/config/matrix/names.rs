@@ -50,7 +50,7 @@ impl Names {
         key.filter(|key| is_setting(key)).map(Name::Setting)
     }
 
-    fn all(self) -> Vec<String> {
+    pub(super) fn all(self) -> Vec<String> {
         let axes = AXES.iter().filter(|_| self.axes);
         let fixed = axes.chain(self.words).map(|name| (*name).to_owned());
         let settings = KEYS.iter().filter(|key| is_setting(key)).map(Key::name);

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use kcluster_matrix::{Arch, Cni};
 
-use crate::config::{Host, Layer, Settings, load};
+use crate::config::{Chosen, Host, Layer, Settings, load};
 
 fn loaded(text: &str) -> Result<Settings, String> {
     let folder = tempfile::tempdir().unwrap();
@@ -13,12 +13,12 @@ fn loaded(text: &str) -> Result<Settings, String> {
         folder: path,
         ..Host::default()
     };
-    load(Layer::default(), None, &host)
+    load(Layer::default(), Chosen::default(), &host)
         .map(|(settings, _)| settings)
         .map_err(|error| error.to_string())
 }
 
-const WHOLE: &str = r#"
+pub(in crate::config) const WHOLE: &str = r#"
 [matrix]
 kubernetes = ["1.35", "latest", "master"]
 cni = "bridge"

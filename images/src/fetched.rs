@@ -59,7 +59,7 @@ impl Builder {
             .map_err(|error| Error::malformed("this machine", error))?;
         let helm = self.addon_program(AddonImage::Helm, here).await?;
         let folder = tempfile::tempdir()?;
-        let mut run = Run::new(&helm.path("helm"), folder.path()).args(["pull", chart]);
+        let mut run = Run::new(helm.path("helm"), folder.path()).args(["pull", chart]);
         for (flag, value) in [("--repo", repository), ("--version", version)] {
             if let Some(value) = value {
                 run = run.args([flag, value]);

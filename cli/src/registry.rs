@@ -7,8 +7,8 @@ use crate::error::Told;
 
 /// Refuses mirrors that nodes could not reach, and credentials that are not there.
 pub(crate) fn check(settings: &Settings) -> Result<(), Told> {
-    let mirrors = settings.registry_mirrors.0.values().flatten();
-    let far = mirrors.filter(|mirror| !mirror.is_on_host()).next();
+    let mut mirrors = settings.registry_mirrors.0.values().flatten();
+    let far = mirrors.find(|mirror| !mirror.is_on_host());
     if let Some(far) = far
         && settings.egress == Egress::Closed
     {

@@ -24,6 +24,8 @@ pub(crate) enum Existing {
     Suspended,
     /// A cluster made from another specification.
     Different(Vec<Difference>),
+    /// One that works, made with another state folder.
+    Elsewhere,
     /// Something that is of no use, and why.
     Leftover(String),
 }
@@ -44,6 +46,12 @@ pub(crate) async fn existing(
     }
     if nodes.iter().any(|node| node.state == NodeState::Paused) {
         return Ok(Existing::Suspended);
+    }
+    let runs = nodes.iter().find(|node| node.state == NodeState::Running);
+    if let (Ok(None), Some(node)) = (dir.status(), runs)
+        && answers(engine, &node.name).await
+    {
+        return Ok(Existing::Elsewhere);
     }
     let (status, made_from) = match remembered(dir) {
         Ok(Some(both)) => both,
@@ -103,9 +111,10 @@ fn remembered(dir: &ClusterDir) -> Result<Option<(Status, ClusterSpec)>, StateEr
     Ok(status.zip(dir.spec()?))
 }
 
-async fn answers(engine: &dyn Engine, control_plane: &str) -> bool {
+/// Whether the API server that `node` knows of answers.
+async fn answers(engine: &dyn Engine, node: &str) -> bool {
     let spec = ExecSpec::new(["kcluster-node", "wait", "apiserver", "--timeout", "10s"]);
-    let asked = engine.exec(control_plane, spec, None);
+    let asked = engine.exec(node, spec, None);
     matches!(
         tokio::time::timeout(Duration::from_secs(15), asked).await,
         Ok(Ok(output)) if output.code == 0

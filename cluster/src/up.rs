@@ -53,6 +53,14 @@ pub enum UpError {
         /// What differs.
         differences: Vec<Difference>,
     },
+    /// It is there and works, and is not this state folder's.
+    #[error(
+        "a cluster `{name}` that another state folder knows works on this engine; give another name, name that folder with --state-dir, or remove it with `cargo kcluster down --name {name}`"
+    )]
+    Elsewhere {
+        /// Its name.
+        name: ClusterName,
+    },
     /// It is there, frozen.
     #[error("cluster `{name}` is suspended; `cargo kcluster resume --name {name}` lets it go on")]
     Suspended {
@@ -107,6 +115,7 @@ impl UpError {
             Self::Spec(_)
             | Self::Patch(_)
             | Self::Different { .. }
+            | Self::Elsewhere { .. }
             | Self::Suspended { .. }
             | Self::NoImage { .. }
             | Self::SwapNeedsCgroup2(_)
@@ -175,6 +184,10 @@ async fn locked(
                 name: spec.name.clone(),
                 differences,
             });
+        }
+        Existing::Elsewhere => {
+            let name = spec.name.clone();
+            return Err(UpError::Elsewhere { name });
         }
         Existing::Suspended => {
             let name = spec.name.clone();

@@ -10,7 +10,9 @@ use crate::config::{ClusterFlags, ImageFlags, Layer, NameFlag, ReportFlag, Sourc
 use crate::context::Context;
 use crate::error::Told;
 use crate::output::{Record, events_file};
-use crate::{addons, emulation, engine, error, fold, image, interrupt, kubeconfig, registry, report};
+use crate::{
+    addons, emulation, engine, error, fold, image, interrupt, kubeconfig, registry, report,
+};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

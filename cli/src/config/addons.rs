@@ -6,6 +6,7 @@ use kcluster_matrix::KnownAddon;
 use serde::{Deserialize, Serialize};
 use toml::de::{Error, ValueDeserializer};
 
+use super::schema::{closed, list_of, text};
 use super::value::Value;
 use super::values::inline;
 
@@ -186,6 +187,23 @@ impl Value for Addons {
             .collect::<Result<_, String>>()
             .map(Self)
             .map_err(serde::de::Error::custom)
+    }
+
+    fn schema() -> serde_json::Value {
+        let texts = [
+            "name",
+            "manifest",
+            "chart",
+            "sha256",
+            "repository",
+            "version",
+            "namespace",
+        ];
+        let mut fields: Vec<(&str, serde_json::Value)> =
+            texts.map(|field| (field, text(None))).into();
+        fields.push(("values", serde_json::json!({ "type": "object" })));
+        fields.push(("images", list_of(&text(None))));
+        list_of(&serde_json::json!({ "anyOf": [text(None), closed(fields)] }))
     }
 
     fn to_toml(&self) -> toml::Value {

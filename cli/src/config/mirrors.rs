@@ -7,6 +7,7 @@ use kcluster_matrix::Mirror;
 use serde::Deserialize;
 use toml::de::{Error, ValueDeserializer};
 
+use super::schema::{list_of, table_of, text};
 use super::value::Value;
 use super::values::inline;
 
@@ -65,6 +66,10 @@ impl Value for Mirrors {
             .collect::<Result<_, String>>()
             .map(Self)
             .map_err(serde::de::Error::custom)
+    }
+
+    fn schema() -> serde_json::Value {
+        table_of(&serde_json::json!({ "anyOf": [text(None), list_of(&text(None))] }))
     }
 
     fn to_toml(&self) -> toml::Value {

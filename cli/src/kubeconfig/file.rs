@@ -56,7 +56,7 @@ impl Locked {
             let made = std::fs::OpenOptions::new()
                 .write(true)
                 .create_new(true)
-                .mode(0)
+                .mode(0o0)
                 .open(&lock);
             match made {
                 Ok(_) => {

@@ -61,7 +61,8 @@ async fn change(
     context
         .wait_for(Step::Credentials, node, "settled", limit)
         .await?;
-    let get = format!("for path in \"$@\"; do {KUBECTL} get --raw \"$path\" && echo || exit 1; done");
+    let get =
+        format!("for path in \"$@\"; do {KUBECTL} get --raw \"$path\" && echo || exit 1; done");
     let mut argv = vec!["sh", "-c", &get, kubeadm::ADMIN];
     argv.extend(LISTS);
     let lists = context

@@ -125,6 +125,27 @@ async fn a_repeat_does_nothing_and_another_spec_is_refused() {
 }
 
 #[tokio::test]
+async fn a_cluster_of_another_state_folder_is_left_alone() {
+    let spec = spec("a", 1);
+    let stage = Stage::new(&spec);
+    let cluster = stage.up(&spec).await.unwrap();
+    let left = stage.engine.leftovers();
+    std::fs::remove_dir_all(cluster.kubeconfig.parent().unwrap()).unwrap();
+    let error = stage.up(&spec).await.unwrap_err();
+    assert_eq!(error.exit_code(), exit::BAD_INPUT);
+    assert!(
+        error.to_string().contains("another state folder"),
+        "{error}"
+    );
+    assert_eq!(stage.engine.leftovers(), left);
+    // What does not run is nobody's.
+    for node in ["a-control-plane", "a-worker-1"] {
+        stage.engine.kill_node(node);
+    }
+    assert!(!stage.up(&spec).await.unwrap().existed);
+}
+
+#[tokio::test]
 async fn a_cluster_that_lost_a_node_is_made_anew() {
     let spec = spec("a", 1);
     let stage = Stage::new(&spec);

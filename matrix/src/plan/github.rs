@@ -14,6 +14,8 @@ pub const MOST_BYTES: usize = 500_000;
 /// One job. Every value is made of letters, digits, `.`, `-`, `,`, `/` and spaces only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Job {
+    /// Its number from 0, to name what it leaves by.
+    pub index: usize,
     /// What it is called on the workflow's page.
     pub name: String,
     /// Ids of its cells, joined by commas.
@@ -75,6 +77,9 @@ pub fn jobs(plan: &Plan, most: usize) -> Result<Jobs, GithubError> {
         .collect();
     if include.len() > most {
         include = packed(plan, most);
+    }
+    for (index, job) in include.iter_mut().enumerate() {
+        job.index = index;
     }
     let jobs = Jobs { include };
     let bytes = jobs.to_json()?.len();
@@ -160,6 +165,7 @@ fn job(cells: &[&PlannedCell], suites: &[&String], shard: Option<(usize, usize)>
         .and_then(|(_, count)| count.parse().ok());
     let seconds: u64 = cells.iter().map(|cell| cell.estimate.seconds).sum();
     Job {
+        index: 0,
         name,
         cells: ids.join(","),
         suites: names,

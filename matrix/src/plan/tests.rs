@@ -142,9 +142,9 @@ fn a_plugin_that_lacks_an_ip_family_is_left_out_with_the_reason() {
         .collect();
     assert!(!plan.cells.is_empty() && !reasons.is_empty());
     assert!(
-        reasons
-            .iter()
-            .all(|reason| *reason == "flannel gives pods IPv4 addresses only, and ip-family is dual"),
+        reasons.iter().all(
+            |reason| *reason == "flannel gives pods IPv4 addresses only, and ip-family is dual"
+        ),
         "{reasons:?}"
     );
 }

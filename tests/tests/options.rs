@@ -16,7 +16,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use kcluster_tests::{Kcluster, docker, index_of_many, junit_totals, real_clusters};
+use kcluster_tests::{
+    Kcluster, SettingsSchema, docker, index_of_many, junit_totals, real_clusters,
+};
 use serde_json::Value;
 
 use support::{get, good, inside, leaving_nothing, specs};

@@ -2,13 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use kcluster_tests::{Fault, GitHub, Kcluster, Output, Prism, judged_history, prism_tools};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 /// No text of ours and no text of GitHub's holds it by chance.
 const TOKEN: &str = "tok-5e6d0c1bNobodyMaySeeThis";
@@ -17,13 +17,18 @@ const TOKEN: &str = "tok-5e6d0c1bNobodyMaySeeThis";
 const REPOSITORY: &str = "kcluster/kcluster";
 
 /// A search that was really made, once for all tests: it is only read.
-fn searched() -> &'static (TempDir, String, String) {
-    static SEARCH: OnceLock<(TempDir, String, String)> = OnceLock::new();
+fn searched() -> &'static (PathBuf, String, String) {
+    static SEARCH: OnceLock<(PathBuf, String, String)> = OnceLock::new();
     SEARCH.get_or_init(|| {
-        let folder = TempDir::with_prefix("kcluster-searched-").unwrap();
-        let (history, judge) = judged_history(folder.path()).unwrap();
+        // What is static is never dropped, so a folder of its own would stay.
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("searched");
+        if folder.exists() {
+            fs_err::remove_dir_all(&folder).unwrap();
+        }
+        fs_err::create_dir_all(&folder).unwrap();
+        let (history, judge) = judged_history(&folder).unwrap();
         let kcluster = Kcluster::new().unwrap();
-        let (path, search) = (history.path.to_str().unwrap(), folder.path().join("search"));
+        let (path, search) = (history.path.to_str().unwrap(), folder.join("search"));
         let begin = [
             "bisect",
             "--source",
@@ -58,11 +63,7 @@ impl Stage {
         let kcluster = Kcluster::new().unwrap();
         let found = kcluster.state().join("found");
         fs_err::create_dir(&found).unwrap();
-        fs_err::copy(
-            folder.path().join("search/result.json"),
-            found.join("1.json"),
-        )
-        .unwrap();
+        fs_err::copy(folder.join("search/result.json"), found.join("1.json")).unwrap();
         let mut stage = Self {
             kcluster,
             days: Vec::new(),
@@ -210,7 +211,7 @@ fn githubs_own_description_accepts_what_is_sent() {
 
     // By hand, right after a search.
     let (folder, ..) = searched();
-    let search = folder.path().join("search");
+    let search = folder.join("search");
     let args = ["bisect", "issue", "--dir", search.to_str().unwrap()];
     let output = stage
         .finish(stage.command(&url, &args))

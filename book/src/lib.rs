@@ -79,6 +79,9 @@ pub fn write_sources(folder: &Path) -> Result<()> {
         let text = fs_err::read_to_string(root.join(from))?;
         fs_err::write(pages.join(to), outside::as_page(&text, from))?;
     }
+    for (from, to) in outside::PICTURES {
+        fs_err::copy(root.join(from), pages.join(to))?;
+    }
     let summary = pages.join("SUMMARY.md");
     let text = fs_err::read_to_string(&summary)?;
     if !text.contains(COMMANDS) {

@@ -14,6 +14,9 @@ pub(crate) const PAGES: [(&str, &str); 5] = [
     ("CHANGELOG.md", "changelog.md"),
 ];
 
+/// Pictures of the repository, which go into the book as they are.
+pub(crate) const PICTURES: [(&str, &str); 1] = [("docs/demo.svg", "demo.svg")];
+
 /// The text of file `from` as a page: its links lead to other pages, or to the repository.
 pub(crate) fn as_page(text: &str, from: &str) -> String {
     let folder = Path::new(from).parent().unwrap_or(Path::new(""));

@@ -42,7 +42,7 @@ fn location(settings: &Settings, host: &Host) -> anyhow::Result<Utf8PathBuf> {
         .split(':')
         .filter(|file| !file.is_empty())
         .map(|file| host.folder.join(file))
-        .filter(|file| !file.starts_with(&settings.state_dir))
+        .filter(|file| !file.starts_with(settings.state_dir.join("clusters")))
         .collect();
     let there = files.iter().find(|file| file.exists());
     if let Some(file) = there.or(files.last()) {

@@ -69,7 +69,10 @@ impl Value for Mirrors {
     }
 
     fn schema() -> serde_json::Value {
-        table_of(&serde_json::json!({ "anyOf": [text(None), list_of(&text(None))] }))
+        let mirrors = serde_json::json!({ "anyOf": [text(None), list_of(&text(None))] });
+        let mut schema = table_of(&mirrors);
+        schema["propertyNames"] = text(Some("^([*]|[A-Za-z0-9_:\\[-][A-Za-z0-9._:\\[\\]-]*)$"));
+        schema
     }
 
     fn to_toml(&self) -> toml::Value {

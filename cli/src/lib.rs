@@ -4,6 +4,7 @@
 //! a `context::Context` carries them with the event hub and the signal token, and the
 //! command calls the libraries. Only `output` prints; only [`main`] decides exit codes.
 
+mod addons;
 mod app;
 mod bisect;
 mod commands;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::{join_all, join3};
+use kcluster_matrix::addon::ADDON_REPOSITORIES;
 use kcluster_matrix::cluster::{EMULATORS_REPOSITORY, NODE_REPOSITORY};
 use kcluster_matrix::{ClusterName, Outcome, Sink, Step};
 
@@ -106,13 +107,14 @@ pub async fn clean(
     }
     let mut images = engine.images(&labels::node_images()).await?;
     images.extend(engine.images(&labels::emulator_images()).await?);
+    images.extend(engine.images(&labels::addon_images()).await?);
     // An image built upon ours inherits the label, and a user may tag ours anew: only the
     // references that kcluster itself gave are its own to remove.
     let references = images.iter().flat_map(|image| &image.references);
     let own = |reference: &&String| {
-        reference
-            .rsplit_once(':')
-            .is_some_and(|(repository, _)| OWN.contains(&repository))
+        reference.rsplit_once(':').is_some_and(|(repository, _)| {
+            OWN.contains(&repository) || ADDON_REPOSITORIES.contains(&repository)
+        })
     };
     for reference in references.filter(own) {
         match gone(engine.remove_image(reference).await) {

@@ -16,7 +16,7 @@ pub const CELL: &str = "dev.kcluster.cell";
 pub const SESSION: &str = "dev.kcluster.session";
 /// What a node does: `control-plane` or `worker`.
 pub const ROLE: &str = "dev.kcluster.role";
-/// What an image is for: `node` or `emulators`.
+/// What an image is for: `node`, `emulators` or `addon`.
 pub const IMAGE: &str = "dev.kcluster.image";
 /// The Kubernetes version of an image.
 pub const KUBERNETES: &str = "dev.kcluster.kubernetes";
@@ -62,6 +62,12 @@ pub fn node_images() -> Labels {
 #[must_use]
 pub fn emulator_images() -> Labels {
     Labels::from([(IMAGE.to_owned(), "emulators".to_owned())])
+}
+
+/// What finds the images that addons are made of.
+#[must_use]
+pub(crate) fn addon_images() -> Labels {
+    Labels::from([(IMAGE.to_owned(), "addon".to_owned())])
 }
 
 /// What a short-lived container that belongs to no cluster is labelled with.

@@ -5,6 +5,7 @@
 //! is reached only through [`engine::Engine`] and [`StateDir`]; what happens is told to a
 //! [`Sink`](kcluster_matrix::Sink), nothing is printed.
 
+mod addons;
 mod archive;
 mod ask;
 mod cni;
@@ -39,6 +40,7 @@ mod timeouts;
 mod token;
 mod up;
 
+pub use addons::known_addon;
 pub use down::{Removed, clean, down};
 pub use error::{ClusterError, Difference, StepFailure};
 pub use image_archive::ArchiveError;

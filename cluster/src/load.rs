@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
+use kcluster_matrix::addon::ADDON_REPOSITORIES;
 use kcluster_matrix::{Arch, ClusterName, Role};
 use thiserror::Error;
 use tokio::io::AsyncReadExt;
@@ -84,21 +85,7 @@ pub async fn load_images(
     arch: Arch,
     references: &[String],
 ) -> Result<(), LoadError> {
-    for reference in references {
-        if engine.image(reference).await?.is_none() {
-            return Err(LoadError::from(EngineError::Missing {
-                what: "image",
-                name: reference.clone(),
-            }));
-        }
-    }
-    let mut content = Vec::new();
-    engine
-        .save_images(references)
-        .await?
-        .read_to_end(&mut content)
-        .await
-        .map_err(LoadError::Broken)?;
+    let content = saved(engine, references).await?;
     into_nodes(engine, name, arch, &references.join(", "), content).await
 }
 
@@ -122,17 +109,78 @@ async fn into_nodes(
         .into_iter()
         .find(|cluster| cluster.name == *name && !cluster.nodes.is_empty())
         .ok_or_else(|| ClusterError::Missing { name: name.clone() })?;
-    // Two loads at once must not take each other's file.
-    let path = format!("/kcluster/load/{}.tar", crate::labels::session());
-    let archive = tar(&[File::secret(path.as_str(), content)]).map_err(LoadError::Broken)?;
     // A load balancer runs no containers.
     let role = |node: &&NodeInfo| node.labels.get(ROLE).and_then(|role| role.parse().ok());
     let members = cluster
         .nodes
         .iter()
         .filter(|node| role(node) != Some(Role::LoadBalancer));
-    let failures: Vec<String> = stream::iter(members)
-        .map(|node| into_node(engine, &node.name, &path, archive.clone()))
+    let names: Vec<String> = members.map(|node| node.name.clone()).collect();
+    into_all(engine, &names, content).await
+}
+
+/// Loads what addons need of the engine's images into `nodes`. Those that kcluster made are
+/// for the nodes' own containerd as they are; the others are a user's, of any platform.
+pub(crate) async fn for_addons(
+    engine: &dyn Engine,
+    arch: Arch,
+    references: &[String],
+    nodes: &[String],
+) -> Result<(), LoadError> {
+    let ours = |reference: &String| {
+        let repository = reference.rsplit_once(':').map(|(repository, _)| repository);
+        repository.is_some_and(|repository| ADDON_REPOSITORIES.contains(&repository))
+    };
+    let (ours, theirs): (Vec<String>, Vec<String>) = references
+        .iter()
+        .cloned()
+        .partition(|reference| ours(reference));
+    if !ours.is_empty() {
+        let content = saved(engine, &ours).await?;
+        into_all(engine, nodes, content).await?;
+    }
+    if !theirs.is_empty() {
+        let content = saved(engine, &theirs).await?;
+        let content = for_platform(content, arch).map_err(|source| LoadError::Unfit {
+            what: theirs.join(", "),
+            source,
+        })?;
+        into_all(engine, nodes, content).await?;
+    }
+    Ok(())
+}
+
+/// One archive of images the engine has.
+async fn saved(engine: &dyn Engine, references: &[String]) -> Result<Vec<u8>, LoadError> {
+    for reference in references {
+        if engine.image(reference).await?.is_none() {
+            return Err(LoadError::from(EngineError::Missing {
+                what: "image",
+                name: reference.clone(),
+            }));
+        }
+    }
+    let mut content = Vec::new();
+    engine
+        .save_images(references)
+        .await?
+        .read_to_end(&mut content)
+        .await
+        .map_err(LoadError::Broken)?;
+    Ok(content)
+}
+
+/// One archive into each of `nodes`.
+async fn into_all(
+    engine: &dyn Engine,
+    nodes: &[String],
+    content: Vec<u8>,
+) -> Result<(), LoadError> {
+    // Two loads at once must not take each other's file.
+    let path = format!("/kcluster/load/{}.tar", crate::labels::session());
+    let archive = tar(&[File::secret(path.as_str(), content)]).map_err(LoadError::Broken)?;
+    let failures: Vec<String> = stream::iter(nodes)
+        .map(|node| into_node(engine, node, &path, archive.clone()))
         .buffer_unordered(AT_ONCE)
         .filter_map(async |result| result.err())
         .collect()

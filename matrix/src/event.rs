@@ -31,6 +31,8 @@ pub enum Step {
     Ready,
     /// The kubeconfig is written.
     Kubeconfig,
+    /// What was asked for beyond Kubernetes itself is installed, one after the other.
+    Addons,
     /// A snapshot is taken: nodes frozen, copied and thawed.
     Save,
     /// Nodes get back what a snapshot holds.
@@ -57,6 +59,7 @@ impl Step {
             Self::Cni => "CNI",
             Self::Ready => "all Ready",
             Self::Kubeconfig => "kubeconfig",
+            Self::Addons => "addons",
             Self::Save => "snapshot",
             Self::Restore => "restore",
             Self::Credentials => "credentials",

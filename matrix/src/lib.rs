@@ -4,6 +4,7 @@
 //! process: the executors (`kcluster-images`, `kcluster-cluster`, `kcluster-e2e`)
 //! bring those in, and share only the types below.
 
+pub mod addon;
 pub mod arch;
 pub mod bisect;
 pub mod cell;
@@ -24,6 +25,7 @@ pub mod suggest;
 pub mod version;
 mod words;
 
+pub use addon::{Addon, AddonContent, Chart, KnownAddon};
 pub use arch::Arch;
 pub use cell::{Cell, CellId};
 pub use cluster::{ClusterSpec, Egress, NodePlan, ProxyMode, Role};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ipnet::Ipv6Net;
 use serde::{Deserialize, Serialize};
 
+use crate::addon::Addon;
 use crate::cluster::Role;
 use crate::node_settings::NodeSettings as Settings;
 use crate::suggest::UnknownValue;
@@ -116,6 +117,9 @@ pub struct ClusterOptions {
     /// Settings of single nodes: by `all`, by role, or by the part of a node's name after the
     /// cluster's. What is said of fewer nodes counts over what is said of more.
     pub per_node: BTreeMap<String, Settings>,
+    /// What is installed once all is Ready, in this order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub addons: Vec<Addon>,
 }
 
 impl Default for ClusterOptions {
@@ -131,6 +135,7 @@ impl Default for ClusterOptions {
             audit: Audit::default(),
             swap: Swap::default(),
             per_node: BTreeMap::new(),
+            addons: Vec::new(),
         }
     }
 }

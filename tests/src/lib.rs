@@ -26,7 +26,7 @@ pub use engine::{Inventory, docker};
 pub use history::{Change, Files, History, make_history};
 pub use junit::{JunitTotals, junit_reader, junit_totals};
 pub use kcluster::{Kcluster, Output};
-pub use oci::index_of_many;
+pub use oci::{index_of_many, plain_image};
 pub use own_engine::OwnEngine;
 pub use sshd::Sshd;
 

@@ -61,6 +61,37 @@ pub fn index_of_many(file: &Path, name: &str, program: &[u8], arches: &[&str]) -
     Ok(())
 }
 
+/// Writes an archive of image `name` for one `arch` to `file`, as `docker save` of an engine
+/// without containerd's store does.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn plain_image(file: &Path, name: &str, program: &[u8], arch: &str) -> Result<()> {
+    let mut layer = tar::Builder::new(Vec::new());
+    append(&mut layer, "program", 0o755, program)?;
+    let layer = layer.into_inner()?;
+    let config = json!({
+        "os": "linux", "architecture": arch, "config": { "Entrypoint": ["/program"] },
+        "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
+    })
+    .to_string();
+    let hex = digest(config.as_bytes()).replace("sha256:", "");
+    let config_path = format!("{hex}.json");
+    let manifest =
+        json!([{ "Config": config_path, "RepoTags": [name], "Layers": ["1/layer.tar"] }]);
+    let mut archive = tar::Builder::new(fs_err::File::create(file)?);
+    append(&mut archive, "1/layer.tar", 0o644, &layer)?;
+    append(&mut archive, &config_path, 0o644, config.as_bytes())?;
+    append(
+        &mut archive,
+        "manifest.json",
+        0o644,
+        manifest.to_string().as_bytes(),
+    )?;
+    archive.into_inner()?;
+    Ok(())
+}
+
 fn described(kind: &str, content: &[u8]) -> Value {
     json!({ "mediaType": kind, "digest": digest(content), "size": content.len() })
 }

@@ -49,6 +49,11 @@ const SHOWN: &[(&str, &str, &str)] = &[
     ("runtime-config", OPTIONS, "components_are_told"),
     ("kubeadm-patches", OPTIONS, "components_are_told"),
     ("api-address", OPTIONS, "components_are_told"),
+    (
+        "addons",
+        "tests/tests/addons.rs",
+        "the_chart_says_what_was_set",
+    ),
     ("cni", OPTIONS, "six_alone"),
     ("image", OPTIONS, "six_alone"),
     (

@@ -10,7 +10,7 @@ use crate::config::{ClusterFlags, ImageFlags, Layer, NameFlag, ReportFlag, Sourc
 use crate::context::Context;
 use crate::error::Told;
 use crate::output::{Record, events_file};
-use crate::{emulation, engine, error, fold, image, interrupt, report};
+use crate::{addons, emulation, engine, error, fold, image, interrupt, report};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -46,6 +46,7 @@ impl Args {
         // What cannot be is refused before anything is touched.
         image::version(&context.settings)?;
         image::source(&context.settings)?;
+        addons::check(&context)?;
         context.follow()?;
         let (result, events) = cluster(&context).await;
         context.hub.finish();
@@ -96,7 +97,8 @@ async fn boot(context: &Context) -> anyhow::Result<Cluster> {
     emulation::ready(context, engine.as_ref(), platform).await?;
     let image = image::ensure(context, engine.as_ref(), &request);
     let image = engine::step(&context.hub, Step::NodeImage, image).await?;
-    let spec = settings.cluster_spec(cell, image)?;
+    let addons = addons::all(context, engine.as_ref(), platform).await?;
+    let spec = settings.cluster_spec(cell, image, addons)?;
     in_time(context, engine.as_ref(), &spec).await
 }
 

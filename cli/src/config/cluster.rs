@@ -2,7 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use kcluster_matrix::cluster::KubeadmPatch;
-use kcluster_matrix::{Arch, Cell, ClusterOptions, ClusterSpec, KubeVersion, Platform};
+use kcluster_matrix::{Addon, Arch, Cell, ClusterOptions, ClusterSpec, KubeVersion, Platform};
 
 use super::keys::Settings;
 use crate::error::Told;
@@ -47,11 +47,16 @@ impl Settings {
         }
     }
 
-    /// The whole cluster, made of node image `image`.
+    /// The whole cluster, made of node image `image`, with what its addons turned out to be.
     ///
     /// # Errors
     /// When a patch names a file that cannot be read.
-    pub fn cluster_spec(&self, cell: Cell, image: String) -> Result<ClusterSpec, Told> {
+    pub fn cluster_spec(
+        &self,
+        cell: Cell,
+        image: String,
+        addons: Vec<Addon>,
+    ) -> Result<ClusterSpec, Told> {
         Ok(ClusterSpec {
             name: self.name.clone(),
             cell,
@@ -80,6 +85,7 @@ impl Settings {
                 audit: self.audit,
                 swap: self.swap,
                 per_node: self.per_node.0.clone(),
+                addons,
             },
         })
     }

@@ -11,6 +11,7 @@ use kcluster_matrix::{
     VersionRequest,
 };
 
+use super::addons::Addons;
 use super::host::Host;
 use super::matrix::Matrix;
 use super::patches::Patches;
@@ -130,6 +131,14 @@ settings! {
     /// In a file: `kubeadm-patches = [{ target = "kube-apiserver", type = "strategic", patch = "…" }]`.
     Cluster kubeadm_patches: Patches = |_| Patches::default(),
         example "etcd:merge={\"metadata\":{\"labels\":{\"a\":\"b\"}}}";
+
+    /// What is installed once all is Ready, in this order: names, files, addresses, charts.
+    ///
+    /// By name: `metrics-server`, `local-path-provisioner`. A chart is a folder, an archive (.tgz), or a table:
+    /// `addons = ["metrics-server", "./dashboard.yaml", "https://…/x.yaml#sha256=…",
+    /// { chart = "web", repository = "https://…", version = "1.2.3", namespace = "web", values = { replicas = 2 } }]`.
+    /// Each is waited for before the next begins. `images = […]` names images of the engine that nodes need for it.
+    Cluster addons: Addons = |_| Addons::default(), example "metrics-server,local-path-provisioner";
 
     /// Keep a snapshot after a cluster's first boot, and start from it when it fits; on, unless CI is set.
     Cluster auto_snapshot: bool = Host::keeps_state, example "false";

@@ -5,6 +5,7 @@
 //! [`Origin`]. All keys stand in one table, `keys.rs`; flags, variables, file keys, help,
 //! `config show` and `config init` are made from it.
 
+mod addons;
 mod cluster;
 mod error;
 mod file;
@@ -25,6 +26,8 @@ mod value;
 mod values;
 mod variables;
 
+pub(crate) use addons::is_address;
+pub use addons::{AddonEntry, Addons};
 pub use error::ConfigError;
 pub use flags::{
     ClusterFlags, GlobalFlags, ImageFlags, MatrixFlags, NameFlag, ProductFlags, ReportFlag,

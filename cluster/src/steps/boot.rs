@@ -1,9 +1,10 @@
 //! The order of the steps.
 
-use futures_util::future::try_join;
+use futures_util::future::{try_join, try_join3};
 use kcluster_matrix::Step;
 use tokio_util::sync::CancellationToken;
 
+use super::addons::{addons, images};
 use super::alive;
 use super::context::{Context, Plan};
 use super::init::init;
@@ -48,8 +49,13 @@ pub(crate) async fn boot(context: &Context<'_>, begun: &Status) -> Result<Status
         let ((), server) = try_join(ready(context, &plan), kubeconfig(context, name)).await?;
         Ok::<String, StepError>(server)
     };
-    let work = try_join(control_plane, join(context, &plan, &joinable));
-    let (server, ()) = tokio::select! {
+    let work = async {
+        let joined = join(context, &plan, &joinable);
+        let (server, (), ()) = try_join3(control_plane, joined, images(context, &plan)).await?;
+        addons(context, plan.control_plane()).await?;
+        Ok(server)
+    };
+    let server = tokio::select! {
         done = work => done?,
         error = alive::until_one_ends(context, &plan.nodes) => return Err(error),
     };

@@ -3,6 +3,7 @@
 //! [`boot`] is their order. What can overlap does: nodes start together, joins begin as
 //! soon as the API server takes them, and what is Ready is watched while joins end.
 
+mod addons;
 mod alive;
 mod boot;
 mod cni;

@@ -1,5 +1,6 @@
 //! The whole pipeline on an engine in memory.
 
+mod addons;
 pub(crate) mod events;
 mod failures;
 mod pipeline;

@@ -36,7 +36,13 @@ pub(super) fn write_sources(component: &str, without: &[&str], dir: &Path) -> Re
 }
 
 /// Components that no node image has a part of, or only some: the others do not depend on them.
-const ELSEWHERE: [&str; 2] = ["emulator", "flannel"];
+const ELSEWHERE: [&str; 5] = [
+    "emulator",
+    "flannel",
+    "helm",
+    "local-path-provisioner",
+    "metrics-server",
+];
 
 /// A hash of all embedded sources that every node image is made of.
 pub(crate) fn embedded_digest() -> Key {
@@ -171,6 +177,9 @@ mod tests {
             "bake",
             "emulator",
             "flannel",
+            "helm",
+            "local-path-provisioner",
+            "metrics-server",
         ] {
             assert!(
                 files(component).any(|(path, _)| path.ends_with("main.go")),

@@ -4,6 +4,7 @@
 //! (the same for all versions of Kubernetes), Kubernetes with all images that kubeadm asks for,
 //! and for tests the images that they run.
 
+mod addon;
 mod bare;
 mod e2e;
 mod fixtures;
@@ -17,6 +18,7 @@ mod standins;
 mod store;
 mod wanted;
 
+pub use addon::{AddonImage, BuiltAddon};
 pub use listing::{Made, TestImage};
 
 use std::collections::BTreeMap;

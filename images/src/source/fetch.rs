@@ -97,7 +97,7 @@ async fn download(file: &Download, to: &Path) -> Result<()> {
 }
 
 /// A small text.
-pub(super) async fn text(url: &str) -> Result<String> {
+pub(crate) async fn text(url: &str) -> Result<String> {
     get(url)
         .await?
         .text()

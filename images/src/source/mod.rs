@@ -20,6 +20,7 @@ use crate::git::Repository;
 use crate::go::KubernetesModule;
 use crate::recipe::Recipe;
 
+pub(crate) use fetch::text as fetch_text;
 pub(crate) use requirements::Requirements;
 
 /// Kubernetes' commands, each of which a node needs.

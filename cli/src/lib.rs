@@ -20,6 +20,7 @@ mod interrupt;
 mod kubectl;
 mod matrix;
 mod output;
+mod registry;
 mod report;
 mod target;
 

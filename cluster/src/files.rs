@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::archive::{File, tar};
 use crate::cni;
 use crate::kubeadm::{self, Inputs};
+use crate::mirrors;
 use crate::pki::{Authority, Shared};
 use crate::steps::Plan;
 
@@ -31,6 +32,7 @@ pub(crate) fn archive(plan: &Plan, inputs: &Inputs<'_>, node: &NodePlan) -> io::
         files.push(File::public(cni::PATH, format!("{config:#}\n")));
     }
     files.extend(inputs.patches(node));
+    files.extend(mirrors::files(spec, plan.subnet));
     if node.role == Role::ControlPlane {
         files.push(File::secret(kubeadm::CA_KEY, key.as_str()));
         files.extend(plan.shared.iter().flat_map(shared));

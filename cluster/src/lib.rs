@@ -26,6 +26,7 @@ mod labels;
 mod list;
 mod load;
 mod logs;
+mod mirrors;
 mod pki;
 mod reach;
 mod reup;

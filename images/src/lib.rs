@@ -32,5 +32,5 @@ pub use fetched::sha256_of;
 pub use git::{Repository, is_hash};
 pub use node::{AddonImage, BuiltAddon, Made, NodeImage, NodeImageRequest, TESTS_LAYER, TestImage};
 pub use oci::ImageArchive;
-pub use registry::push_index;
+pub use registry::{login, push_index};
 pub use source::{Download, HostTools, Source};

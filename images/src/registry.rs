@@ -251,6 +251,22 @@ fn is_loopback(registry: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
+/// User and password that `docker login` left for a registry; none if there are none.
+///
+/// # Errors
+/// When what it left cannot be read, or is no password.
+pub fn login(host: &str) -> Result<Option<(String, String)>> {
+    match credentials(host)? {
+        RegistryAuth::Basic(user, password) => Ok(Some((user, password))),
+        RegistryAuth::Anonymous => Ok(None),
+        RegistryAuth::Bearer(_) => Err(refused(
+            host,
+            "read the credentials of `docker login`",
+            &"it left a token, and nodes take a user and a password",
+        )),
+    }
+}
+
 /// What `docker login` left for that registry.
 fn credentials(host: &str) -> Result<RegistryAuth> {
     use docker_credential::{CredentialRetrievalError as Absent, DockerCredential};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::addon::Addon;
 use crate::cluster::Role;
+use crate::mirror::{Logins, Mirror};
 use crate::node_settings::NodeSettings as Settings;
 use crate::suggest::UnknownValue;
 use crate::words::words;
@@ -120,6 +121,15 @@ pub struct ClusterOptions {
     /// What is installed once all is Ready, in this order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub addons: Vec<Addon>,
+    /// Where images of a registry are asked for first, by the registry; `*` is those not named.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub mirrors: BTreeMap<String, Vec<Mirror>>,
+    /// Registries and mirrors that nodes get credentials for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<String>,
+    /// The credentials themselves, never written down.
+    #[serde(skip)]
+    pub logins: Logins,
 }
 
 impl Default for ClusterOptions {
@@ -136,6 +146,9 @@ impl Default for ClusterOptions {
             swap: Swap::default(),
             per_node: BTreeMap::new(),
             addons: Vec::new(),
+            mirrors: BTreeMap::new(),
+            credentials: Vec::new(),
+            logins: Logins::default(),
         }
     }
 }

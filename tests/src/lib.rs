@@ -17,6 +17,7 @@ mod kcluster;
 mod oci;
 mod own_engine;
 mod process;
+mod registry;
 pub mod sample;
 mod sshd;
 pub mod suite;
@@ -28,6 +29,7 @@ pub use junit::{JunitTotals, junit_reader, junit_totals};
 pub use kcluster::{Kcluster, Output};
 pub use oci::{index_of_many, plain_image};
 pub use own_engine::OwnEngine;
+pub use registry::Registry;
 pub use sshd::Sshd;
 
 /// Specs of the smoke run, as `e2e --focus` takes them: a regular expression.

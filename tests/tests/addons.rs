@@ -9,8 +9,11 @@
 use std::path::Path;
 use std::process::Command;
 
-use kcluster_tests::{Inventory, Kcluster, Output, docker, index_of_many, plain_image, real_clusters};
-use serde_json::Value;
+use kcluster_tests::{
+    Inventory, Kcluster, Output, Registry, docker, index_of_many, installed, plain_image,
+    real_clusters,
+};
+use serde_json::{Value, json};
 
 const NAME: &str = "addons";
 
@@ -170,12 +173,19 @@ fn three_addons_in_one_up_and_images_from_archives() {
     assert!(again.took.as_secs() < 10, "a repeat took {:?}", again.took);
     let other = kcluster.run(&[&args[..], &["--addons", "metrics-server"]].concat());
     let other = other.unwrap().expect_code(2).unwrap();
-    assert!(other.stderr.contains("local-path-provisioner@"), "{}", other.stderr);
+    assert!(
+        other.stderr.contains("local-path-provisioner@"),
+        "{}",
+        other.stderr
+    );
 
     top_answers(&kcluster);
     a_claim_is_bound_and_kept(&kcluster);
     the_chart_says_what_was_set(&kcluster);
-    let pages = kubectl(&kcluster, &["get", "books", "one", "-o", "jsonpath={.pages}"]);
+    let pages = kubectl(
+        &kcluster,
+        &["get", "books", "one", "-o", "jsonpath={.pages}"],
+    );
     assert_eq!(pages, "7");
     archives_are_loaded(&kcluster, &program);
 
@@ -223,7 +233,10 @@ fn top_answers(kcluster: &Kcluster) {
     assert_eq!(words[0], "addons-control-plane", "{nodes}");
     let used: u64 = words[1].trim_end_matches('m').parse().unwrap();
     assert!(used > 0, "{nodes}");
-    let pods = kubectl(kcluster, &["top", "pods", "-n", "kube-system", "--no-headers"]);
+    let pods = kubectl(
+        kcluster,
+        &["top", "pods", "-n", "kube-system", "--no-headers"],
+    );
     assert!(pods.contains("kube-apiserver"), "{pods}");
 }
 
@@ -233,7 +246,12 @@ fn a_claim_is_bound_and_kept(kcluster: &Kcluster) {
     kubectl(kcluster, &["apply", "-f", &file.display().to_string()]);
     kubectl(
         kcluster,
-        &["wait", "pod/writer", "--for=condition=Ready", "--timeout=60s"],
+        &[
+            "wait",
+            "pod/writer",
+            "--for=condition=Ready",
+            "--timeout=60s",
+        ],
     );
     let volume = kubectl(kcluster, &["get", "pvc", "kept", "-o", "json"]);
     let volume: Value = serde_json::from_str(&volume).unwrap();
@@ -241,7 +259,16 @@ fn a_claim_is_bound_and_kept(kcluster: &Kcluster) {
     assert_eq!(volume["spec"]["storageClassName"], "local-path");
     let on_node = |expected: i32| {
         let read = "cat /var/local-path-provisioner/*/file";
-        let args = ["exec", "--name", NAME, "control-plane", "--", "sh", "-c", read];
+        let args = [
+            "exec",
+            "--name",
+            NAME,
+            "control-plane",
+            "--",
+            "sh",
+            "-c",
+            read,
+        ];
         let output = kcluster.run(&args).unwrap().expect_code(expected);
         output.unwrap().stdout
     };
@@ -255,26 +282,48 @@ fn a_claim_is_bound_and_kept(kcluster: &Kcluster) {
 
 fn the_chart_says_what_was_set(kcluster: &Kcluster) {
     let path = "/api/v1/namespaces/shop/services/shop/proxy/";
-    assert_eq!(kubectl(kcluster, &["get", "--raw", path]), "from the values");
+    assert_eq!(
+        kubectl(kcluster, &["get", "--raw", path]),
+        "from the values"
+    );
     // Helm itself knows of the release, so a user's own helm goes on with it.
     let releases = kubectl(
         kcluster,
-        &["get", "secrets", "-n", "shop", "-l", "owner=helm,status=deployed", "-o", "name"],
+        &[
+            "get",
+            "secrets",
+            "-n",
+            "shop",
+            "-l",
+            "owner=helm,status=deployed",
+            "-o",
+            "name",
+        ],
     );
-    assert!(releases.contains("sh.helm.release.v1.shop.v1"), "{releases}");
+    assert!(
+        releases.contains("sh.helm.release.v1.shop.v1"),
+        "{releases}"
+    );
 }
 
 /// Docker's own archive, the engine's image, and an index of which one platform has content.
 fn archives_are_loaded(kcluster: &Kcluster, program: &[u8]) {
     let folder = kcluster.state();
     let many = folder.join("many.tar");
-    let names = ["example.invalid/docker:1", "example.invalid/many:1", "kcluster-test/engine:1"];
+    let names = [
+        "example.invalid/docker:1",
+        "example.invalid/many:1",
+        "kcluster-test/engine:1",
+    ];
     let plain = folder.join("plain.tar");
     plain_image(&plain, names[0], program, OWN).unwrap();
     index_of_many(&many, names[1], program, &[OWN, "s390x", "ppc64le"]).unwrap();
     docker(&["tag", IMAGE, names[2]]).unwrap();
     let (plain, many_path) = (plain.display().to_string(), many.display().to_string());
-    good(kcluster, &["load", "--name", NAME, &plain, &many_path, names[2]]);
+    good(
+        kcluster,
+        &["load", "--name", NAME, &plain, &many_path, names[2]],
+    );
     docker(&["rmi", names[2]]).unwrap();
     for (number, image) in names.iter().enumerate() {
         let pod = format!("loaded-{number}");
@@ -283,7 +332,10 @@ fn archives_are_loaded(kcluster: &Kcluster, program: &[u8]) {
         let run = ["run", &pod, &image, never, "--command", "--", "/program"];
         kubectl(kcluster, &run);
         let pod = format!("pod/{pod}");
-        kubectl(kcluster, &["wait", &pod, "--for=condition=Ready", "--timeout=60s"]);
+        kubectl(
+            kcluster,
+            &["wait", &pod, "--for=condition=Ready", "--timeout=60s"],
+        );
     }
     // The nodes' own platform is named and absent: what users of Docker's containerd store report.
     index_of_many(&many, names[1], program, &["s390x", OWN]).unwrap();
@@ -294,4 +346,122 @@ fn archives_are_loaded(kcluster: &Kcluster, program: &[u8]) {
         "{}",
         refused.stderr
     );
+}
+
+/// Of the mirror's only user, as htpasswd writes it.
+const USERS: &str = "reader:$2b$05$abcdefghijklmnopqrstuuiZxsQOHkzvKUL.cFTkJZPEqib89xM6m\n";
+const PASSWORD: &str = "pass-of-the-mirror";
+/// User and password in base64.
+const LOGIN: &str = "cmVhZGVyOnBhc3Mtb2YtdGhlLW1pcnJvcg==";
+
+/// Egress is closed, and the mirror is on the engine's host; nodes have credentials for it, and for a registry that
+/// another way to the same mirror stands for. Nothing that kcluster writes or says holds them.
+#[test]
+fn images_come_from_a_mirror_that_asks_who_it_is() {
+    let name = "images_come_from_a_mirror_that_asks_who_it_is";
+    if !real_clusters(name) || !installed(name, "docker-registry") {
+        return;
+    }
+    let before = Inventory::take().unwrap();
+    let kcluster = Kcluster::new().unwrap();
+    let folder = kcluster.state();
+    let registry = Registry::start("0.0.0.0", Some(USERS)).unwrap();
+    let near = format!("localhost:{}", registry.port);
+    let pushed = format!("{near}/kcluster-test/web:1");
+    let docker_config = folder.join("docker");
+    fs_err::create_dir_all(&docker_config).unwrap();
+    let auths =
+        json!({ "auths": { &near: { "auth": LOGIN }, "private.invalid": { "auth": LOGIN } } });
+    fs_err::write(docker_config.join("config.json"), auths.to_string()).unwrap();
+
+    let file = folder.join("web.tar");
+    plain_image(&file, &pushed, &program(folder), OWN).unwrap();
+    docker(&["load", "--input", &file.display().to_string()]).unwrap();
+    let docker_config = docker_config.display().to_string();
+    docker(&["--config", &docker_config, "push", "--quiet", &pushed]).unwrap();
+    docker(&["rmi", &pushed]).unwrap();
+
+    let mirrors = format!(
+        "mirrored.invalid=http://{near},private.invalid=http://127.0.0.1:{port},open.invalid=http://127.0.0.1:{port}",
+        port = registry.port
+    );
+    let credentials = format!("{near},private.invalid");
+    let args = [
+        "up",
+        "--name",
+        NAME,
+        "--nodes",
+        "0",
+        "-v",
+        "3",
+        "--registry-mirrors",
+        &mirrors,
+    ];
+    let refused = kcluster
+        .run(&["up", "--registry-mirrors", "a.invalid=http://m.invalid"])
+        .unwrap();
+    let refused = refused.expect_code(2).unwrap();
+    assert!(
+        refused.stderr.contains("egress is closed"),
+        "{}",
+        refused.stderr
+    );
+    let absent = ["--registry-credentials", "nobody.invalid"];
+    let up = |more: &[&str]| {
+        let mut command = kcluster.command(&[&args[..], more].concat());
+        command.env("DOCKER_CONFIG", &docker_config);
+        command.output().unwrap()
+    };
+    assert_eq!(up(&absent).status.code(), Some(2));
+    let output = up(&["--registry-credentials", &credentials]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(!said.contains(PASSWORD) && !said.contains(LOGIN), "{said}");
+
+    for (pod, image) in [("near", "mirrored.invalid"), ("private", "private.invalid")] {
+        let image = format!("--image={image}/kcluster-test/web:1");
+        let always = "--image-pull-policy=Always";
+        kubectl(
+            &kcluster,
+            &["run", pod, &image, always, "--command", "--", "/program"],
+        );
+        let pod = format!("pod/{pod}");
+        kubectl(
+            &kcluster,
+            &["wait", &pod, "--for=condition=Ready", "--timeout=60s"],
+        );
+    }
+    // Who has no credentials is not let in: the mirror does ask.
+    kubectl(
+        &kcluster,
+        &["run", "open", "--image=open.invalid/kcluster-test/web:1"],
+    );
+    let waits = "--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}";
+    let refused = format!("{waits}=ErrImagePull");
+    kubectl(&kcluster, &["wait", "pod/open", &refused, "--timeout=60s"]);
+
+    let logs = folder.join("logs").display().to_string();
+    good(&kcluster, &["logs", "--name", NAME, &logs]);
+    fs_err::remove_dir_all(&docker_config).unwrap();
+    let found = Command::new("grep")
+        .args([
+            "--recursive",
+            "--files-with-matches",
+            "-e",
+            PASSWORD,
+            "-e",
+            LOGIN,
+        ])
+        .arg(folder)
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&found.stdout),
+        "",
+        "credentials were written down"
+    );
+    good(&kcluster, &["down", "--name", NAME]);
+    drop(registry);
+    let leaked = Inventory::take().unwrap().leaked_since(&before);
+    assert!(leaked.is_empty(), "left behind: {leaked:#?}");
 }

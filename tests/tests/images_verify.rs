@@ -7,10 +7,12 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Instant;
 
-use kcluster_tests::{Inventory, Kcluster, Output, docker, installed, junit_totals, real_clusters};
+use kcluster_tests::{
+    Inventory, Kcluster, Output, Registry, docker, installed, junit_totals, real_clusters,
+};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -244,7 +246,7 @@ fn a_node_image_is_pushed_verified_and_booted_from_a_registry() {
     }
     let before = Inventory::take().unwrap();
     let kcluster = Kcluster::new().unwrap();
-    let registry = Registry::start();
+    let registry = Registry::start("127.0.0.1", None).unwrap();
     let reference = format!("127.0.0.1:{}/kcluster/node:test", registry.port);
     let arch = if cfg!(target_arch = "aarch64") {
         "arm64"
@@ -283,53 +285,4 @@ fn a_node_image_is_pushed_verified_and_booted_from_a_registry() {
     docker(&["rmi", &reference]).unwrap();
     let leaked = Inventory::take().unwrap().leaked_since(&before);
     assert!(leaked.is_empty(), "{leaked:#?}");
-}
-
-/// Debian's registry on a port of this machine's loopback, ended when dropped.
-struct Registry {
-    port: u16,
-    child: Child,
-    _folder: tempfile::TempDir,
-}
-
-impl Registry {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let config = format!(
-            "version: 0.1\nlog:\n  level: warn\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
-            folder.path().join("data").display()
-        );
-        let file = folder.path().join("config.yml");
-        fs_err::write(&file, config).unwrap();
-        let child = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&file)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let registry = Self {
-            port,
-            child,
-            _folder: folder,
-        };
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < deadline, "the registry does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        registry
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -54,6 +54,16 @@ const SHOWN: &[(&str, &str, &str)] = &[
         "tests/tests/addons.rs",
         "the_chart_says_what_was_set",
     ),
+    (
+        "registry-mirrors",
+        "tests/tests/addons.rs",
+        "images_come_from_a_mirror_that_asks_who_it_is",
+    ),
+    (
+        "registry-credentials",
+        "tests/tests/addons.rs",
+        "images_come_from_a_mirror_that_asks_who_it_is",
+    ),
     ("cni", OPTIONS, "six_alone"),
     ("image", OPTIONS, "six_alone"),
     (

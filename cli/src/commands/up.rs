@@ -10,7 +10,7 @@ use crate::config::{ClusterFlags, ImageFlags, Layer, NameFlag, ReportFlag, Sourc
 use crate::context::Context;
 use crate::error::Told;
 use crate::output::{Record, events_file};
-use crate::{addons, emulation, engine, error, fold, image, interrupt, report};
+use crate::{addons, emulation, engine, error, fold, image, interrupt, registry, report};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -47,6 +47,7 @@ impl Args {
         image::version(&context.settings)?;
         image::source(&context.settings)?;
         addons::check(&context)?;
+        registry::check(&context.settings)?;
         context.follow()?;
         let (result, events) = cluster(&context).await;
         context.hub.finish();

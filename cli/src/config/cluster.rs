@@ -6,6 +6,7 @@ use kcluster_matrix::{Addon, Arch, Cell, ClusterOptions, ClusterSpec, KubeVersio
 
 use super::keys::Settings;
 use crate::error::Told;
+use crate::registry;
 
 impl Settings {
     /// Where everything about this cluster is kept.
@@ -86,6 +87,9 @@ impl Settings {
                 swap: self.swap,
                 per_node: self.per_node.0.clone(),
                 addons,
+                mirrors: self.registry_mirrors.0.clone(),
+                credentials: self.registry_credentials.0.clone(),
+                logins: registry::logins(self)?,
             },
         })
     }

@@ -14,6 +14,7 @@ use kcluster_matrix::{
 use super::addons::Addons;
 use super::host::Host;
 use super::matrix::Matrix;
+use super::mirrors::Mirrors;
 use super::patches::Patches;
 use super::per_node::PerNode;
 use super::table::{Group, Key, Origin, Source, settings};
@@ -131,6 +132,17 @@ settings! {
     /// In a file: `kubeadm-patches = [{ target = "kube-apiserver", type = "strategic", patch = "…" }]`.
     Cluster kubeadm_patches: Patches = |_| Patches::default(),
         example "etcd:merge={\"metadata\":{\"labels\":{\"a\":\"b\"}}}";
+
+    /// Where nodes ask for images first, by the registry that images are named after.
+    ///
+    /// `registry-mirrors = { "registry.invalid" = "http://localhost:5000" }`; several are a list, asked in their order
+    /// before the registry itself. `localhost` is the engine's host, and the mirror must listen on more than loopback
+    /// there: nodes ask at their network's gateway, which closed egress leaves open. `*` is every registry that is not
+    /// named and that no image inside the nodes is named after.
+    Cluster registry_mirrors: Mirrors = |_| Mirrors::default(), example "registry.invalid=http://localhost:5000";
+
+    /// Registries and mirrors that nodes get credentials for, as `docker login` left them here.
+    Cluster registry_credentials: List = |_| List::default(), example "registry.invalid", hint "HOST,…";
 
     /// What is installed once all is Ready, in this order: names, files, addresses, charts.
     ///

@@ -10,10 +10,11 @@ use super::{Snapshot, SnapshotError, files};
 use crate::archive;
 use crate::engine::Engine;
 use crate::labels;
+use crate::mirrors;
 use crate::state::{StateDir, StateError};
 
-/// What of a node's `/var` stays here: keys of its kubelet.
-const OWN: &str = "./*/lib/kubelet/pki";
+/// What of a node's `/var` stays here: keys of its kubelet, and credentials.
+const OWN: [&str; 2] = ["./*/lib/kubelet/pki", mirrors::PACKED_LOGINS];
 
 /// Writes a snapshot to `path`, whole or not at all; what comes back is its size. No key or
 /// certificate of the cluster is in it: importing makes new ones.
@@ -60,7 +61,7 @@ pub async fn export(
         .pack_volumes(
             &snapshot.spec.image,
             &volumes(&snapshot),
-            &[OWN.to_owned()],
+            &OWN.map(str::to_owned),
             &own,
             &mut to,
         )
@@ -93,6 +94,10 @@ pub(super) fn volumes(snapshot: &Snapshot) -> Vec<(String, String)> {
 
 /// Whether a file of a node proves who somebody is.
 fn is_secret(path: &Path) -> bool {
+    // Mirrors are this machine's own, and may have credentials with them.
+    if path.starts_with(mirrors::MIRRORS.trim_start_matches('/')) {
+        return true;
+    }
     path.strip_prefix("etc/kubernetes").is_ok_and(|below| {
         below.starts_with("pki") || below.extension().is_some_and(|it| it == "conf")
     })
@@ -116,6 +121,8 @@ mod tests {
                 "{secret}"
             );
         }
+        let mirrors = "etc/containerd/certs.d/r.invalid/hosts.toml";
+        assert!(is_secret(Path::new(mirrors)));
         for plain in ["etc/kubernetes/manifests/etcd.yaml", "kcluster/node.json"] {
             assert!(!is_secret(Path::new(plain)), "{plain}");
         }

@@ -13,6 +13,7 @@ use crate::credentials::Credentials;
 use crate::engine::{ApiReach, Engine};
 use crate::kubeadm;
 use crate::labels;
+use crate::mirrors;
 use crate::state::StateDir;
 
 /// Takes the snapshot in the file at `path` into the engine, under the name it had or `name`.
@@ -134,9 +135,12 @@ fn renewed(
                 .ok_or_else(|| {
                     std::io::Error::other(format!("there is no node {} in it", node.name))
                 })?;
-            let new = credentials
+            let mut new = credentials
                 .files(spec, nodes, node, &names)
                 .map_err(std::io::Error::other)?;
+            if node.is_member() {
+                new.extend(mirrors::files(spec, snapshot.subnet));
+            }
             Ok((node.name.clone(), archive::extended(files, &new)?))
         })
         .collect()

@@ -11,14 +11,16 @@ use crate::ask::get;
 use crate::engine::{Engine, EngineError, NodeInfo, NodeState};
 use crate::error::ClusterError;
 use crate::labels;
+use crate::mirrors;
 use crate::state::{ClusterDir, Phase, StateDir};
 use crate::steps::{Span, marks, var_volume};
 use crate::suspend::{freeze, nodes, thaw};
 
 /// What of a node is not on its volume: where it is, and the folder to put it back into.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("/etc/kubernetes", "etc"),
     ("/etc/cni/net.d", "etc/cni"),
+    (mirrors::MIRRORS, "etc/containerd"),
     ("/kcluster/node.json", "kcluster"),
     ("/kcluster/patches", "kcluster"),
 ];

@@ -5,8 +5,9 @@
 //! complain about by a digest is decided, and named, here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::io::{self, Read};
 
+use flate2::read::MultiGzDecoder;
 use kcluster_matrix::Arch;
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -56,10 +57,7 @@ pub enum ArchiveError {
 /// # Errors
 /// Names the image, and what is missing of it.
 pub(crate) fn for_platform(archive: Vec<u8>, arch: Arch) -> Result<Vec<u8>, ArchiveError> {
-    if archive.starts_with(&[0x1f, 0x8b]) || archive.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        // Compressed: the node looks into it.
-        return Ok(archive);
-    }
+    let archive = unpacked(archive)?;
     let files = Files::read(&archive)?;
     match (files.json("index.json")?, files.json("manifest.json")?) {
         (Some(index), _) => files.oci(&index, arch),
@@ -69,6 +67,19 @@ pub(crate) fn for_platform(archive: Vec<u8>, arch: Arch) -> Result<Vec<u8>, Arch
         }
         (None, None) => Err(ArchiveError::NoImages),
     }
+}
+
+/// The archive as it was before it was compressed, if it was.
+fn unpacked(archive: Vec<u8>) -> io::Result<Vec<u8>> {
+    let mut plain = Vec::new();
+    if archive.starts_with(&[0x1f, 0x8b]) {
+        MultiGzDecoder::new(&archive[..]).read_to_end(&mut plain)?;
+    } else if archive.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        zstd::Decoder::new(&archive[..])?.read_to_end(&mut plain)?;
+    } else {
+        return Ok(archive);
+    }
+    Ok(plain)
 }
 
 /// The files of an archive by path.

@@ -110,6 +110,31 @@ fn other_platforms_may_be_absent_and_the_nodes_own_may_not() {
 }
 
 #[test]
+fn a_compressed_archive_is_looked_into_too() {
+    use std::io::Write as _;
+
+    let mut layout = Layout::default();
+    let images = ["amd64", "arm64"].map(|arch| layout.image(arch));
+    let image = layout.index(&images);
+    layout.lose(r#"{"layer":"arm64"}"#);
+    let tar = layout.tar(&[image]);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&tar).unwrap();
+    let packed = [
+        gzip.finish().unwrap(),
+        zstd::encode_all(&tar[..], 1).unwrap(),
+    ];
+    for archive in packed {
+        let cut = for_platform(archive.clone(), Arch::Amd64).unwrap();
+        assert_eq!(cut, for_platform(tar.clone(), Arch::Amd64).unwrap());
+        let error = for_platform(archive.clone(), Arch::Arm64).unwrap_err();
+        assert!(matches!(error, ArchiveError::Absent { .. }), "{error}");
+        let half = archive[..archive.len() / 2].to_vec();
+        assert!(for_platform(half, Arch::Amd64).is_err());
+    }
+}
+
+#[test]
 fn a_platform_nobody_saved_is_named_with_those_there_are() {
     let mut layout = Layout::default();
     let images = ["s390x", "arm64"].map(|arch| layout.image(arch));

@@ -1,5 +1,7 @@
 //! Emulators of other architectures, for `up` and `doctor`.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 use kcluster_cluster::emulation::{self, Emulators};
 use kcluster_cluster::engine::{Engine, EngineInfo};
@@ -20,6 +22,7 @@ pub(crate) async fn ready(
         return Ok(());
     }
     let arch = platform.arch();
+    keep(context, &engine.info().await?).await;
     let image = ensure_image(context, engine, platform.machine()).await?;
     let found = image::until_cancelled(&context.cancel, async {
         emulation::ready(engine, &image, arch)
@@ -30,6 +33,36 @@ pub(crate) async fn ready(
     .with_context(|| format!("no emulator for {arch}; `cargo kcluster doctor` says more"))?;
     tell(context, &found);
     Ok(())
+}
+
+/// Where a host's own view of what it runs by which interpreter is mounted.
+const TABLE: &str = "/proc/sys/fs/binfmt_misc";
+
+/// The kernel forgets all registrations with the last mount of that table. Where systemd runs there is one; elsewhere
+/// it is made, or the emulators would be gone with the container that registers them.
+pub(crate) async fn keep(context: &Context, info: &EngineInfo) {
+    if !info.local || Path::new(TABLE).join("register").exists() {
+        return;
+    }
+    let argv = ["mount", "-t", "binfmt_misc", "binfmt_misc", TABLE];
+    let line = argv.join(" ");
+    let done = tokio::process::Command::new(argv[0])
+        .args(&argv[1..])
+        .output()
+        .await;
+    let why = match done {
+        Ok(output) if output.status.success() => {
+            context
+                .hub
+                .note(&format_args!("mounted, so that registrations stay: {line}"));
+            return;
+        }
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(error) => error.to_string(),
+    };
+    context.hub.warn(&format_args!(
+        "emulators may be forgotten at once: `{line}` failed ({why}); run it as root"
+    ));
 }
 
 /// Says what was registered, and why.

@@ -128,7 +128,9 @@ async fn look(context: &Context) -> anyhow::Result<Emulation> {
 /// Registers emulators where there are none to rely on, after saying so.
 async fn register(context: &Context) -> anyhow::Result<Emulators> {
     let engine = engine::open(&context.settings).await?;
-    let host = emulation::host(&engine.info().await?)?;
+    let info = engine.info().await?;
+    let host = emulation::host(&info)?;
+    emulation::keep(context, &info).await;
     context.printer.tell(
         "will run a container on the engine that registers QEMU in binfmt_misc under names that begin with kcluster-",
     );

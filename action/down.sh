@@ -4,7 +4,7 @@ set -euo pipefail
 
 if [ "${IN_COMMAND:-}" = matrix ]; then
   # What an interrupted run left; cells that ended have removed themselves.
-  export KCLUSTER_STATE_DIR=${KCLUSTER_STATE_DIR:-$RUNNER_TEMP/kcluster-state}
+  export KCLUSTER_STATE_DIR=$RUNNER_TEMP/kcluster-state
   for folder in "$KCLUSTER_STATE_DIR"/clusters/*; do
     if [ -d "$folder" ]; then
       "$KCLUSTER" kcluster down --name "$(basename -- "$folder")"

@@ -79,7 +79,7 @@ case ${IN_COMMAND:-} in
     ;;
   matrix)
     # Of its own, so that the clean-up knows what is this run's.
-    export KCLUSTER_STATE_DIR=${KCLUSTER_STATE_DIR:-$RUNNER_TEMP/kcluster-state}
+    export KCLUSTER_STATE_DIR=$RUNNER_TEMP/kcluster-state
     kcluster matrix run --report-dir "$out" "${args[@]}" || code=$?
     told
     ;;

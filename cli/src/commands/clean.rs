@@ -13,7 +13,7 @@ use crate::{engine, kubeconfig};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Keep the cached builds
+    /// Keep the cached builds, which take minutes to make again
     #[arg(long)]
     keep_cache: bool,
     /// Accepted for scripts; nothing is asked anyway

@@ -15,7 +15,7 @@ use crate::target::{Target, kubectl};
 pub(crate) struct Args {
     #[command(flatten)]
     name: NameFlag,
-    /// What kubectl gets; put `--` before arguments that begin with a dash
+    /// What it gets; put `--` before arguments that begin with a dash
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -29,15 +29,29 @@ impl Args {
         Layer::of([&self.name.0])
     }
 
-    /// On this machine, so that files and plugins are at hand; in the control plane where the
-    /// cluster's programs cannot run here.
     pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
         kubectl_with(&context, self.args).await
     }
+
+    /// The same for a command of kubectl's own, which gets `otherwise` where nothing was given.
+    pub(super) async fn run_as(
+        self,
+        command: &str,
+        otherwise: &str,
+        context: &Context,
+    ) -> anyhow::Result<u8> {
+        let mut words = vec![command.to_owned()];
+        if self.args.is_empty() {
+            words.push(otherwise.to_owned());
+        }
+        words.extend(self.args);
+        kubectl_with(context, words).await
+    }
 }
 
-/// The same for commands that are kubectl's with some words before.
-pub(super) async fn kubectl_with(context: &Context, args: Vec<String>) -> anyhow::Result<u8> {
+/// On this machine, so that files and plugins are at hand; in the control plane where the
+/// cluster's programs cannot run here.
+async fn kubectl_with(context: &Context, args: Vec<String>) -> anyhow::Result<u8> {
     let target = Target::find(&context.settings).await?;
     target.awake()?;
     if let Some(program) = host_program(&context.settings, &target).await? {

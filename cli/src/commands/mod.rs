@@ -95,9 +95,9 @@ commands! {
     Exec(exec);
     /// Run kubectl of the cluster's own version
     Kubectl(kubectl);
-    /// Show what happened in a cluster
+    /// Show what happened in a cluster: `kubectl events`, of all namespaces unless told otherwise
     Events(events);
-    /// Show what nodes or pods use; the cluster needs metrics-server for that
+    /// Show what nodes use, or with `pods` what pods use: `kubectl top`; the cluster needs metrics-server
     Top(top);
     /// Print the path of a cluster's kubeconfig
     Kubeconfig(kubeconfig);

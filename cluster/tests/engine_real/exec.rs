@@ -3,7 +3,7 @@
 use kcluster_cluster::engine::{EngineError, ExecOutput, ExecSpec, OutputLine, Stream};
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::support::{Corner, needs, shared};
+use crate::support::corner;
 
 fn sh(script: &str) -> ExecSpec {
     ExecSpec::new(["sh", "-c", script])
@@ -11,11 +11,7 @@ fn sh(script: &str) -> ExecSpec {
 
 #[tokio::test]
 async fn output_input_environment_and_exit_codes() {
-    needs!("dockerd");
-    let dockerd = shared();
-    let Some(corner) = Corner::of(dockerd.connect().await).await else {
-        return;
-    };
+    let (_dockerd, corner) = corner!();
     let engine = &*corner.engine;
     let node = &corner.started(0).await;
     let output = engine
@@ -67,11 +63,7 @@ async fn output_input_environment_and_exit_codes() {
 
 #[tokio::test]
 async fn lines_arrive_before_the_command_ends() {
-    needs!("dockerd");
-    let dockerd = shared();
-    let Some(corner) = Corner::of(dockerd.connect().await).await else {
-        return;
-    };
+    let (_dockerd, corner) = corner!();
     let engine = &*corner.engine;
     let node = &corner.started(0).await;
     let (to, mut lines) = unbounded_channel::<OutputLine>();
@@ -97,11 +89,7 @@ async fn lines_arrive_before_the_command_ends() {
 
 #[tokio::test]
 async fn many_commands_run_side_by_side() {
-    needs!("dockerd");
-    let dockerd = shared();
-    let Some(corner) = Corner::of(dockerd.connect().await).await else {
-        return;
-    };
+    let (_dockerd, corner) = corner!();
     let node = corner.started(0).await;
     let runs = (0..12).map(|number| {
         let (engine, node) = (corner.engine.clone(), node.clone());
@@ -122,11 +110,7 @@ async fn many_commands_run_side_by_side() {
 
 #[tokio::test]
 async fn commands_that_cannot_run_say_why() {
-    needs!("dockerd");
-    let dockerd = shared();
-    let Some(corner) = Corner::of(dockerd.connect().await).await else {
-        return;
-    };
+    let (_dockerd, corner) = corner!();
     let engine = &*corner.engine;
     let node = &corner.make(&corner.node(0)).await;
     let stopped = engine.exec(node, sh("true"), None).await.unwrap_err();

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use kcluster_cluster::engine::{Engine, EngineError, ExecSpec, NodeSpec, NodeState, Privilege};
 use tokio::io::AsyncReadExt;
 
-use crate::support::{Corner, needs, shared};
+use crate::support::corner;
 
 async fn sh(engine: &dyn Engine, node: &str, script: &str) -> String {
     let output = engine
@@ -33,11 +33,7 @@ fn tar(path: &str, text: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_node_is_what_a_node_needs_to_be() {
-    needs!("dockerd");
-    let dockerd = shared();
-    let Some(corner) = Corner::of(dockerd.connect().await).await else {
-        return;
-    };
+    let (_dockerd, corner) = corner!();
     let engine = &*corner.engine;
     let spec = NodeSpec {
         publish_api: Some((IpAddr::V4(Ipv4Addr::LOCALHOST), 0)),
@@ -127,11 +123,7 @@ async fn a_node_is_what_a_node_needs_to_be() {
 
 #[tokio::test]
 async fn files_and_logs_come_out() {
-    needs!("dockerd");
-    let dockerd = shared();
-    let Some(corner) = Corner::of(dockerd.connect().await).await else {
-        return;
-    };
+    let (_dockerd, corner) = corner!();
     let engine = &*corner.engine;
     let node = &corner.started(0).await;
     engine
@@ -173,11 +165,7 @@ async fn files_and_logs_come_out() {
 
 #[tokio::test]
 async fn what_cannot_be_is_refused_with_its_reason() {
-    needs!("dockerd");
-    let dockerd = shared();
-    let Some(corner) = Corner::of(dockerd.connect().await).await else {
-        return;
-    };
+    let (_dockerd, corner) = corner!();
     let engine = &*corner.engine;
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let publishing = |index, port| NodeSpec {
@@ -262,11 +250,7 @@ async fn what_cannot_be_is_refused_with_its_reason() {
 
 #[tokio::test]
 async fn a_node_may_be_removed_by_many_at_once_and_again() {
-    needs!("dockerd");
-    let dockerd = shared();
-    let Some(corner) = Corner::of(dockerd.connect().await).await else {
-        return;
-    };
+    let (_dockerd, corner) = corner!();
     let node = &corner.started(0).await;
     let engine = &*corner.engine;
     let (one, two, three) = tokio::join!(

@@ -54,6 +54,20 @@ macro_rules! needs {
 }
 pub(crate) use needs;
 
+/// A corner of the shared engine, and that engine, which ends when nobody holds it; the test is skipped aloud where
+/// there can be none.
+macro_rules! corner {
+    () => {{
+        $crate::support::needs!("dockerd");
+        let dockerd = $crate::support::shared();
+        match $crate::support::Corner::of(dockerd.connect().await).await {
+            Some(corner) => (dockerd, corner),
+            None => return,
+        }
+    }};
+}
+pub(crate) use corner;
+
 /// An engine's process, ended when dropped.
 pub(crate) struct Dockerd {
     child: Child,

@@ -2,8 +2,10 @@
 //! commands as links into them.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
+use fs_err as fs;
 use kcluster_matrix::KubeVersion;
 
 use super::programs::{bare_layer, config, coredns_layer, etcd, pause};
@@ -43,13 +45,17 @@ fn tag(version: &KubeVersion) -> String {
 }
 
 /// Kubernetes' commands; those that share a file are links to it.
+///
+/// What tells files apart is where they lie on the disk, not their names: folders of binaries hold links as well.
 fn commands_layer(binaries: &Binaries) -> Result<Tree> {
     let mut tree = bare_layer();
-    let mut by_file: BTreeMap<&PathBuf, Vec<&str>> = BTreeMap::new();
+    let mut by_file: BTreeMap<(u64, u64), (&PathBuf, Vec<&str>)> = BTreeMap::new();
     for (name, path) in binaries.iter() {
-        by_file.entry(path).or_default().push(name);
+        let file = fs::metadata(path)?;
+        let names = by_file.entry((file.dev(), file.ino()));
+        names.or_insert((path, Vec::new())).1.push(name);
     }
-    for (path, names) in by_file {
+    for (path, names) in by_file.into_values() {
         let [only] = names[..] else {
             tree.file("usr/local/bin/kubernetes", 0o755, path)?;
             for name in names {

@@ -34,7 +34,8 @@ pub(super) fn find(folder: &Path, arch: Arch, names: &[&str]) -> Result<Binaries
             what: format!("{name} for {arch}"),
             detail: format!("looked for linux/{arch}/{name}, {arch}/{name} and {name} in it"),
         })?;
-        let path = fs::canonicalize(path)?;
+        // By its own name: a program of many names goes by the one it is called.
+        let path = std::path::absolute(path)?;
         check_machine(&path, arch)?;
         binaries.files.insert((*name).to_owned(), path);
     }

@@ -43,18 +43,35 @@ pub(super) async fn each(
     Ok(binaries)
 }
 
-/// One file under that name, found by its digest: the address does not matter.
+/// One file under that name, found by its digest: the address does not matter, and what several names are promised
+/// is fetched and kept once.
 pub(super) async fn cached(builder: &Builder, name: &str, file: &Download) -> Result<Entry> {
-    let recipe = Recipe::new("download", 1)
+    const CONTENT: &str = "content";
+    let content = async || {
+        let recipe = Recipe::new("content", 1).with("sha256", file.sha256.to_lowercase());
+        builder
+            .cache
+            .get(
+                ("download", &recipe.key()),
+                &file.url,
+                &*builder.sink,
+                async |dir: PathBuf| download(file, &dir.join(CONTENT)).await,
+            )
+            .await
+    };
+    let recipe = Recipe::new("download", 2)
         .with("name", name)
         .with("sha256", &file.sha256);
     builder
         .cache
         .get(
             ("download", &recipe.key()),
-            &file.url,
+            &format!("{name} of {}", file.url),
             &*builder.sink,
-            async |dir: PathBuf| download(file, &dir.join(name)).await,
+            async |dir: PathBuf| {
+                let content = content().await?;
+                Ok(fs::hard_link(content.path(CONTENT), dir.join(name))?)
+            },
         )
         .await
 }

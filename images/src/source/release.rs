@@ -18,7 +18,8 @@ fn folder(base_url: &str, version: &KubeVersion) -> Result<String> {
         return Err(Error::Missing {
             source_name: "the release source".into(),
             what: "address".into(),
-            detail: "set `base-url` of the source in kcluster.toml, or pass --release-url or KCLUSTER_RELEASE_URL".into(),
+            detail: "set source-url: in kcluster.toml, by --source-url or by KCLUSTER_SOURCE_URL"
+                .into(),
         });
     }
     Ok(format!("{base}/release/{version}"))

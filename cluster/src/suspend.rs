@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures_util::future::{join_all, join3, join4};
+use futures_util::future::{join, join_all, join3, try_join3};
 use kcluster_matrix::impact::Impact;
 use kcluster_matrix::{ClusterName, Outcome, Sink, Step};
 use serde::Serialize;
@@ -40,6 +40,7 @@ pub async fn suspend(
     engine: &dyn Engine,
     name: &ClusterName,
     state: &StateDir,
+    sink: &dyn Sink,
 ) -> Result<bool, ClusterError> {
     let nodes = nodes(engine, name).await?;
     let dir = state.cluster(name);
@@ -48,23 +49,26 @@ pub async fn suspend(
         return Ok(false);
     }
     let control_plane = &nodes[0].name;
-    let lists = join4(
+    let connections = nodes
+        .iter()
+        .map(|node| open_connections(engine, &node.name));
+    let lists = try_join3(
         get(engine, control_plane, PODS),
         get(engine, control_plane, LEASES),
         get(engine, control_plane, PROBES),
-        join_all(
-            nodes
-                .iter()
-                .map(|node| open_connections(engine, &node.name)),
-        ),
     );
     // A cluster that is not well can be frozen too; there is only less to tell of it then.
-    let before = match lists.await {
-        (Ok(pods), Ok(leases), Ok(probes), connections) => {
+    let before = match join(lists, join_all(connections)).await {
+        (Ok((pods, leases, probes)), connections) => {
             let open = connections.into_iter().flatten().flatten();
             Before::new(&pods, &leases, &probes, open.collect())
         }
-        _ => Before::default(),
+        (Err(error), _) => {
+            sink.warn(&format_args!(
+                "`resume` will not tell what the pause did to pods, since nothing is known of the time before it: {error}"
+            ));
+            Before::default()
+        }
     };
     dir.write_before(&before)?;
     let status = dir.status()?;

@@ -19,11 +19,14 @@ impl Args {
     }
 
     pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
+        context.follow()?;
         let settings = &context.settings;
         let engine = engine::open(settings).await?;
         let state = StateDir::new(&settings.state_dir);
         let name = &settings.name;
-        let told = if suspend(engine.as_ref(), name, &state).await? {
+        let frozen = suspend(engine.as_ref(), name, &state, &context.hub).await?;
+        context.hub.finish();
+        let told = if frozen {
             format!(
                 "cluster `{name}` is suspended; `cargo kcluster resume --name {name}` lets it go on"
             )

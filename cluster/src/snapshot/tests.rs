@@ -210,8 +210,9 @@ async fn all_nodes_freeze_and_go_on_and_repeats_do_nothing() {
     let spec = spec("a", 1);
     let stage = stage(&spec).await;
     let (engine, name) = (&stage.engine, &spec.name);
-    assert!(suspend(engine, name, &stage.state).await.unwrap());
-    assert!(!suspend(engine, name, &stage.state).await.unwrap());
+    let events = &stage.events;
+    assert!(suspend(engine, name, &stage.state, events).await.unwrap());
+    assert!(!suspend(engine, name, &stage.state, events).await.unwrap());
     let refused = stage.up(&spec).await.unwrap_err();
     assert!(refused.to_string().contains("is suspended"), "{refused}");
     let one = "one".parse().unwrap();
@@ -240,7 +241,7 @@ async fn one_node_that_cannot_freeze_keeps_all_going() {
     let stage = stage(&spec).await;
     stage.engine.kill_node("a-worker-1");
     assert!(
-        suspend(&stage.engine, &spec.name, &stage.state)
+        suspend(&stage.engine, &spec.name, &stage.state, &stage.events)
             .await
             .is_err()
     );

@@ -129,18 +129,27 @@ async fn in_time(
         result = &mut work => result,
         () = limit => {
             late = true;
-            context.hub.warn(&format_args!("not up after {}; taking it down", settings.boot_timeout));
+            let then = if settings.retain { "stopping here" } else { "taking it down" };
+            context.hub.warn(&format_args!("not up after {}; {then}", settings.boot_timeout));
             cancel.cancel();
             work.await
         }
     };
     match result {
-        Err(SnapshotError::Up(UpError::Cancelled { .. })) if late => Err(Told::cluster(format!(
-            "cluster `{}` was not up after {}",
-            spec.name, settings.boot_timeout
-        ))
-        .help("give it longer with --boot-timeout, or look with -v 2 at what it waits for")
-        .into()),
+        Err(SnapshotError::Up(UpError::Cancelled { removed, .. })) if late => {
+            let (name, limit) = (&spec.name, settings.boot_timeout);
+            let told = Told::cluster(format!("cluster `{name}` was not up after {limit}"));
+            let longer =
+                "give it longer with --boot-timeout, or look with -v 2 at what it waits for";
+            let help = match removed {
+                true => longer.to_owned(),
+                false => format!(
+                    "its nodes are still there to be looked into; `cargo kcluster down --name {name}` removes them, and \
+                     so does the next `up`. Or {longer}"
+                ),
+            };
+            Err(told.help(help).into())
+        }
         // Whether it came from a snapshot is not what went wrong.
         Err(SnapshotError::Up(error)) => Err(error.into()),
         result => Ok(result?),

@@ -71,11 +71,19 @@ pub enum Topic {
     Memory,
     /// What an image takes, unpacked.
     Images,
+    /// Seconds until clusters of another architecture are there.
+    Emulated,
 }
 
 impl Topic {
     /// All, in the order they are shown.
-    pub const ALL: [Self; 4] = [Self::Boot, Self::Disk, Self::Memory, Self::Images];
+    pub const ALL: [Self; 5] = [
+        Self::Boot,
+        Self::Disk,
+        Self::Memory,
+        Self::Images,
+        Self::Emulated,
+    ];
 
     /// What the table is about.
     #[must_use]
@@ -85,6 +93,7 @@ impl Topic {
             Self::Disk => "Disk",
             Self::Memory => "Memory",
             Self::Images => "Images",
+            Self::Emulated => "Emulated",
         }
     }
 }

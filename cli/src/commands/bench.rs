@@ -1,4 +1,4 @@
-//! `bench boot`, `disk`, `memory`, `images`, `all`.
+//! `bench boot`, `disk`, `memory`, `images`, `emulated`, `all`.
 
 mod child;
 mod kcluster;
@@ -38,7 +38,9 @@ enum Sub {
     Memory(Options),
     /// What the node image takes unpacked, layer by layer
     Images(Options),
-    /// All of these, from the same clusters
+    /// Seconds until a cluster of another architecture is all Ready: cold, and from a snapshot
+    Emulated(Options),
+    /// All of these, from the same clusters where they can be
     All(Options),
 }
 
@@ -100,6 +102,7 @@ impl Sub {
             Self::Disk(options) => (options, [Topic::Disk].into()),
             Self::Memory(options) => (options, [Topic::Memory].into()),
             Self::Images(options) => (options, [Topic::Images].into()),
+            Self::Emulated(options) => (options, [Topic::Emulated].into()),
             Self::All(options) => (options, Topic::ALL.into()),
         }
     }
@@ -205,7 +208,7 @@ async fn measure(context: &Context, plan: &Plan, with_kind: bool) -> anyhow::Res
     if plan.has(Topic::Images) {
         images(engine, &reference, &mut bench).await?;
     }
-    if plan.boots() {
+    if plan.boots() || plan.has(Topic::Emulated) {
         kcluster::measure(context, engine, &info, plan, &mut bench).await?;
     }
     let kind = if with_kind {

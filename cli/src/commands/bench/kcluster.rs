@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use kcluster_cluster::engine::{Engine, EngineInfo};
 use kcluster_cluster::{ROLE, list, of_cluster};
-use kcluster_matrix::{ClusterName, EventKind, Role, Sink, Step};
+use kcluster_matrix::{Arch, ClusterName, EventKind, Role, Sink, Step};
 use kcluster_reports::bench::{Bench, Row, Topic};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -22,6 +22,8 @@ use crate::output::{Record, events_file};
 const NAME: &str = "kcluster-bench";
 /// Its snapshot.
 const SNAPSHOT: &str = "bench";
+/// The architecture of emulated clusters.
+const FOREIGN: Arch = Arch::Arm64;
 /// Programs that take less are summed up.
 const WORTH_A_LINE: f64 = 4.0 * 1_048_576.0;
 
@@ -52,13 +54,7 @@ pub(super) async fn measure(
         program: std::env::current_exe().context("failed to find this program")?,
         state: TempDir::with_prefix("kcluster-bench-")?,
     };
-    let mut result = Ok(());
-    for run in 1..=plan.runs {
-        result = own.all_shapes(engine, info, plan, bench, run).await;
-        if result.is_err() {
-            break;
-        }
-    }
+    let result = own.every_run(engine, info, plan, bench).await;
     // What a failure left must not stay, and is worth less than what failed.
     let removed = own.run(&["down", "--name", NAME]).await;
     let _ = own
@@ -68,6 +64,63 @@ pub(super) async fn measure(
 }
 
 impl Own<'_> {
+    async fn every_run(
+        &self,
+        engine: &dyn Engine,
+        info: &EngineInfo,
+        plan: &Plan,
+        bench: &mut Bench,
+    ) -> anyhow::Result<()> {
+        for run in 1..=plan.runs {
+            if plan.boots() {
+                self.all_shapes(engine, info, plan, bench, run).await?;
+            }
+        }
+        if plan.has(Topic::Emulated) {
+            self.emulated(info, plan, bench).await?;
+        }
+        Ok(())
+    }
+
+    /// Clusters of another architecture, cold and from a snapshot.
+    async fn emulated(
+        &self,
+        info: &EngineInfo,
+        plan: &Plan,
+        bench: &mut Bench,
+    ) -> anyhow::Result<()> {
+        let cold = rows::emulated(FOREIGN, "cold", 60.0);
+        let restored = rows::emulated(FOREIGN, "from a snapshot", 30.0);
+        if info.arch == Some(FOREIGN) {
+            let reason = "it is this machine's own architecture";
+            bench.skip(cold, reason);
+            bench.skip(restored, reason);
+            return Ok(());
+        }
+        // The image is no part of a boot.
+        self.run(&["images", "build", "--arch", FOREIGN.as_str()])
+            .await?;
+        for run in 1..=plan.runs {
+            let took = self
+                .up(rows::EMULATED, &["--arch", FOREIGN.as_str()])
+                .await?;
+            bench.take(cold.clone(), took.as_secs_f64());
+            self.run(&["snapshot", "save", "--name", NAME, SNAPSHOT])
+                .await?;
+            self.run(&["down", "--name", NAME]).await?;
+            let again = self.restore().await?;
+            bench.take(restored.clone(), again.as_secs_f64());
+            self.context.hub.note(&format_args!(
+                "run {run} of {}: 1+{} of {FOREIGN} all Ready after {:.1} s, from a snapshot after {:.1} s",
+                plan.runs,
+                rows::EMULATED,
+                took.as_secs_f64(),
+                again.as_secs_f64()
+            ));
+        }
+        Ok(())
+    }
+
     async fn all_shapes(
         &self,
         engine: &dyn Engine,
@@ -86,7 +139,7 @@ impl Own<'_> {
             } else {
                 None
             };
-            let took = self.up(workers).await?;
+            let took = self.up(workers, &[]).await?;
             self.context.hub.note(&format_args!(
                 "run {run} of {}: 1+{workers} all Ready after {:.1} s",
                 plan.runs,
@@ -178,25 +231,29 @@ impl Own<'_> {
                 .await?,
         );
         take(rows::removed(), self.run(&["down", "--name", NAME]).await?);
-        take(
-            rows::restored(),
-            self.run(&["snapshot", "restore", "--name", NAME, SNAPSHOT])
-                .await?,
-        );
-        self.run(&["down", "--name", NAME]).await?;
-        self.run(&["snapshot", "remove", "--name", NAME, SNAPSHOT])
-            .await?;
+        take(rows::restored(), self.restore().await?);
         Ok(())
     }
 
-    async fn up(&self, workers: u8) -> anyhow::Result<Duration> {
+    /// From the snapshot, which is gone afterwards, as the cluster is.
+    async fn restore(&self) -> anyhow::Result<Duration> {
+        let took = self
+            .run(&["snapshot", "restore", "--name", NAME, SNAPSHOT])
+            .await?;
+        self.run(&["down", "--name", NAME]).await?;
+        self.run(&["snapshot", "remove", "--name", NAME, SNAPSHOT])
+            .await?;
+        Ok(took)
+    }
+
+    async fn up(&self, workers: u8, more: &[&str]) -> anyhow::Result<Duration> {
         let workers = workers.to_string();
         // A snapshot would make the next boot no cold one.
         let cold = "--auto-snapshot=false";
-        self.run(&[
+        let up = [
             "up", "--name", NAME, "--nodes", &workers, "--egress", "closed", cold,
-        ])
-        .await
+        ];
+        self.run(&[&up[..], more].concat()).await
     }
 
     /// Seconds that each worker's join took in the last boot.

@@ -1,5 +1,6 @@
 //! The figures by name, with what they must not exceed.
 
+use kcluster_matrix::Arch;
 use kcluster_reports::bench::{Bench, Maker, Row, Topic, Unit};
 
 use super::Plan;
@@ -37,6 +38,14 @@ pub(super) fn cold(workers: u8) -> Row {
 pub(super) fn restored() -> Row {
     let what = format!("1+{LARGE} from a snapshot, all Ready");
     ours(Topic::Boot, what, Unit::Seconds, Some(6.0))
+}
+
+/// Clusters of the other architecture have one worker.
+pub(super) const EMULATED: u8 = 1;
+
+pub(super) fn emulated(arch: Arch, from: &str, limit: f64) -> Row {
+    let what = format!("1+{EMULATED} of {arch}, {from}, all Ready");
+    ours(Topic::Emulated, what, Unit::Seconds, Some(limit))
 }
 
 pub(super) fn resumed() -> Row {

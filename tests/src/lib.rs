@@ -10,8 +10,10 @@
 )]
 
 mod act;
+mod arch;
 mod browser;
 mod engine;
+mod files;
 mod github;
 mod history;
 mod junit;
@@ -28,13 +30,15 @@ pub mod suite;
 mod upstream;
 
 pub use act::{Workflow, WorkflowRun, checkout};
+pub use arch::{ARM64, Arch, PPC64LE, S390X};
 pub use browser::{node, node_packages};
-pub use engine::{Inventory, docker};
+pub use engine::{Inventory, docker, node_image};
+pub use files::{Files, Served};
 pub use github::{Asked, Fault, GitHub};
 pub use history::History;
 pub use junit::{JunitTotals, junit_reader, junit_totals};
 pub use kcluster::{Kcluster, Output};
-pub use oci::{index_of_many, plain_image};
+pub use oci::{digest, index_of_many, plain_image};
 pub use own_engine::OwnEngine;
 pub use prism::{Prism, prism_tools};
 pub use registry::Registry;

@@ -96,7 +96,9 @@ fn described(kind: &str, content: &[u8]) -> Value {
     json!({ "mediaType": kind, "digest": digest(content), "size": content.len() })
 }
 
-fn digest(content: &[u8]) -> String {
+/// What content is called by: `sha256:` and 64 hexadecimal digits.
+#[must_use]
+pub fn digest(content: &[u8]) -> String {
     let digest = Sha256::digest(content);
     let hex: Vec<String> = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{}", hex.concat())

@@ -8,33 +8,9 @@
 
 use std::path::Path;
 
-use kcluster_tests::{Inventory, JunitTotals, Kcluster, junit_totals, real_clusters, suite};
-
-/// An architecture, as those who do not ask kcluster know it.
-#[derive(Debug, Clone, Copy)]
-struct Arch {
-    name: &'static str,
-    /// What the kernel calls it.
-    uname: &'static str,
-    /// The machine in an ELF header, as its bytes stand there (System V gABI).
-    elf: [&'static str; 2],
-}
-
-const ARM64: Arch = Arch {
-    name: "arm64",
-    uname: "aarch64",
-    elf: ["b7", "00"],
-};
-const PPC64LE: Arch = Arch {
-    name: "ppc64le",
-    uname: "ppc64le",
-    elf: ["15", "00"],
-};
-/// Big-endian.
-const S390X: Arch = Arch {
-    name: "s390x",
-    uname: "s390x",
-    elf: ["00", "16"],
+use kcluster_tests::{
+    ARM64, Arch, Inventory, JunitTotals, Kcluster, PPC64LE, S390X, junit_totals, real_clusters,
+    suite,
 };
 
 /// Specs that are quick under emulation, of every kind that boots, nets and mounts.
@@ -150,43 +126,8 @@ fn boots(kcluster: &Kcluster, arch: Arch, workers: u8) -> f64 {
         table.contains(arch.name) && table.contains("hybrid"),
         "{table}"
     );
-    pod_agrees(kcluster, arch);
+    arch.pod_agrees(kcluster, NAME).unwrap();
     took
-}
-
-/// A pod's own kernel name, and the header of the program that it runs.
-fn pod_agrees(kcluster: &Kcluster, arch: Arch) {
-    let ok = |args: &[&str]| kcluster.run(args).unwrap().expect_code(0).unwrap().stdout;
-    let node = format!("{NAME}-control-plane");
-    let images = ok(&[
-        "exec", "--name", NAME, &node, "--", "ctr", "images", "list", "-q",
-    ]);
-    let image = images
-        .lines()
-        .find(|name| name.contains("/busybox:"))
-        .unwrap();
-    // Two bytes at 18 tell whose machine code it is.
-    let script = "uname -m; od -An -tx1 -j18 -N2 /bin/sh";
-    let kubectl = ["kubectl", "--name", NAME, "--"];
-    let image = format!("--image={image}");
-    let run: Vec<&str> = [
-        &kubectl[..],
-        &["run", "probe", "--restart=Never", &image],
-        &["--", "sh", "-c", script],
-    ]
-    .concat();
-    ok(&run);
-    let wait: Vec<&str> = [
-        &kubectl[..],
-        &["wait", "pod/probe", "--timeout=60s"],
-        &["--for=jsonpath={.status.phase}=Succeeded"],
-    ]
-    .concat();
-    ok(&wait);
-    let said = ok(&[&kubectl[..], &["logs", "probe"]].concat());
-    let words: Vec<&str> = said.split_whitespace().collect();
-    assert_eq!(words, [arch.uname, arch.elf[0], arch.elf[1]], "{said}");
-    eprintln!("a pod of {} says {said}", arch.name);
 }
 
 /// Runs the specs of `list`, all of which must pass.

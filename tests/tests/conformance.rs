@@ -85,5 +85,34 @@ fn whole(version: &str, out: &std::path::Path) -> usize {
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert_eq!((totals.tests, passed), (listed, listed), "{totals:?}");
     assert!(run.took.as_secs_f64() <= AT_MOST, "{:?}", run.took);
+    may_be_handed_in(&kcluster, out);
     passed
+}
+
+/// A run of everything makes a bundle for the conformance programme, with the product that was set.
+fn may_be_handed_in(kcluster: &Kcluster, out: &std::path::Path) {
+    let product = [
+        "vendor=Nobody",
+        "name=kcluster",
+        "version=1",
+        "website_url=https://example.invalid",
+        "documentation_url=https://example.invalid/docs",
+        "product_logo_url=https://example.invalid/logo.svg",
+        "type=installer",
+        "description=a cell of a test",
+        "contact_email_address=nobody@example.invalid",
+    ];
+    let folder = out.display().to_string();
+    let args = ["report", "bundle", &folder, "--product", &product.join(",")];
+    let bundle = kcluster.run(&args).unwrap().expect_code(0).unwrap().stdout;
+    let cells = fs_err::read_dir(bundle.trim()).unwrap().flatten();
+    let cell = cells
+        .map(|cell| cell.path().join("kcluster"))
+        .next()
+        .unwrap();
+    let told = fs_err::read_to_string(cell.join("PRODUCT.yaml")).unwrap();
+    assert!(told.contains("vendor: \"Nobody\"\n"), "{told}");
+    for file in ["README.md", "e2e.log", "junit_01.xml"] {
+        assert!(cell.join(file).exists(), "{file}");
+    }
 }

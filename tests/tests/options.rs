@@ -7,6 +7,10 @@
     reason = "a test fails by panicking and tells its timings"
 )]
 
+#[path = "options/runs.rs"]
+mod runs;
+#[path = "options/sources.rs"]
+mod sources;
 #[path = "options/support.rs"]
 mod support;
 
@@ -17,7 +21,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use kcluster_tests::{
-    Kcluster, SettingsSchema, docker, index_of_many, junit_totals, real_clusters,
+    Kcluster, SettingsSchema, docker, index_of_many, junit_totals, node_image, real_clusters,
 };
 use serde_json::Value;
 
@@ -353,15 +357,7 @@ fn ipv6_and_ptp() {
 }
 
 fn six_alone(kcluster: &Kcluster) {
-    let image = docker(&[
-        "images",
-        "--filter",
-        "label=dev.kcluster.image=node",
-        "--format",
-        "{{.Repository}}:{{.Tag}}",
-    ])
-    .unwrap();
-    let image = image.lines().next().unwrap().to_owned();
+    let image = node_image("v1.36").unwrap();
     let up = [
         "up",
         "--name",

@@ -27,6 +27,12 @@ pub(crate) fn get(kcluster: &Kcluster, name: &str, what: &[&str]) -> Value {
     serde_json::from_str(&good(kcluster, &args).stdout).unwrap()
 }
 
+/// What a run left in that folder of the state folder.
+pub(crate) fn report(kcluster: &Kcluster, folder: &str) -> Value {
+    let file = kcluster.state().join(folder).join("report.json");
+    serde_json::from_str(&fs_err::read_to_string(file).unwrap()).unwrap()
+}
+
 /// Runs specs and expects at least so many, all passed.
 pub(crate) fn specs(kcluster: &Kcluster, name: &str, args: &[&str], at_least: usize) {
     let out = kcluster.state().join("out");

@@ -212,7 +212,9 @@ fn of_spec(spec: &SpecReport) -> Option<Case> {
     let outcome = match spec.state {
         State::Passed => Outcome::Passed,
         // Ginkgo's limit for the suite ended it; the spec's own limit is a failure.
-        State::Timedout if message().starts_with("A suite timeout") => errored(&message()),
+        State::Timedout if message().starts_with("A suite timeout") => {
+            errored(&format!("{}: {}", End::TimedOut.reason(), message()))
+        }
         State::Failed | State::Panicked | State::Timedout => Outcome::Failed { message: message() },
         State::Interrupted | State::Aborted | State::Unknown => errored(&message()),
         State::Skipped => {

@@ -11,8 +11,8 @@ use super::support::{good, inside, leaving_nothing, report};
 
 const NAME: &str = "r";
 
-/// Six specs that make one namespace each.
-const VOLUMES: &str = "ConfigMap should be consumable from pods in volume";
+/// A handful of specs, each of which makes one namespace.
+const VOLUMES: &str = "\\[sig-storage\\] ConfigMap should be consumable from pods in volume";
 
 /// It makes a ConfigMap whose name begins with this.
 const CONFIG_MAP: (&str, &str) = (

@@ -34,7 +34,7 @@ pub use github::{Asked, Fault, GitHub};
 pub use history::History;
 pub use junit::{JunitTotals, junit_reader, junit_totals};
 pub use kcluster::{Kcluster, Output};
-pub use oci::{index_of_many, plain_image};
+pub use oci::{index_of_many, named_and_held, plain_image};
 pub use own_engine::OwnEngine;
 pub use prism::{Prism, prism_tools};
 pub use registry::Registry;

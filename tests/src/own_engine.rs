@@ -93,6 +93,14 @@ impl OwnEngine {
         )
     }
 
+    /// A program of this machine's in the engine's network.
+    pub(crate) fn beside(&self, program: &str) -> Command {
+        let id = self.child.as_ref().map_or(0, Child::id);
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/proc/{id}/ns/net")).arg(program);
+        command
+    }
+
     /// The endpoint behind SSH: the server runs for each connection in the engine's own network, as on a machine
     /// of its own, so that what the engine publishes is reached too.
     ///

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use kcluster_tests::{
-    Inventory, Kcluster, Output, OwnEngine, docker, index_of_many, named_and_held, real_clusters,
-    tool,
+    Inventory, Kcluster, Output, OwnEngine, Registry, docker, index_of_many, installed,
+    named_and_held, real_clusters, tool,
 };
 
 const OWN: &str = if cfg!(target_arch = "aarch64") {
@@ -24,9 +24,9 @@ fn images_of_containerds_store_run_in_a_cluster_of_another_engine() {
     what_is_held_runs(&lab);
     what_is_not_is_told(&lab);
 
-    let args = ["load", "--name", "l", "example.invalid/one:1"];
+    let args = ["load", "--name", "l", "example.invalid/foreign:1"];
     let own = lab.kcluster.run(&args).unwrap().expect_code(2).unwrap();
-    let absent = "there is no image `example.invalid/one:1`";
+    let absent = "there is no image `example.invalid/foreign:1`";
     assert!(own.stderr.contains(absent), "{}", own.stderr);
     lab.good("down", &[]);
     let leaked = Inventory::take().unwrap().leaked_since(&before);
@@ -57,7 +57,7 @@ fn a_cluster_lives_on_an_engine_with_containerds_store() {
 
 /// An engine of a release that has that store, if tests with real clusters are to run and its programs are here.
 fn containerd_store(test: &str) -> Option<OwnEngine> {
-    if !real_clusters(test) {
+    if !real_clusters(test) || !installed(test, "docker-registry") {
         return None;
     }
     let root = tool(test, "engine")?;
@@ -137,6 +137,16 @@ impl Lab {
         self.run("load", &args)
     }
 
+    /// Loads the image into the cluster, where a pod of it runs to its end without a registry.
+    fn runs(&self, pod: &str, image: &str) {
+        let loaded = self.load(image).expect_code(0).unwrap();
+        assert!(loaded.stderr.contains(image), "{}", loaded.stderr);
+        self.in_node(&format!(
+            "set -e; kubectl run {pod} --image {image} --image-pull-policy=Never --restart=Never --command -- /program help
+             kubectl wait --for=jsonpath={{.status.phase}}=Succeeded --timeout=60s pod/{pod}"
+        ));
+    }
+
     /// Gives the engine an image whose index names `arches`, with the content of those `held`.
     fn add(&self, image: &str, arches: &[&str], held: &[&str]) {
         let file = self.kcluster.state().join("given.tar");
@@ -158,22 +168,22 @@ impl Lab {
     }
 }
 
-/// All that the index names, and as `docker pull` leaves it: the engine's own platform alone.
+/// All that the index names, and what `docker pull` gets of that: the engine's own platform alone.
 fn what_is_held_runs(lab: &Lab) {
-    let arches = ["s390x", OWN, "ppc64le"];
-    for (pod, held) in [("several", &arches[..]), ("one", &[OWN])] {
-        let image = format!("example.invalid/{pod}:1");
-        lab.add(&image, &arches, held);
-        let mut held = held.to_vec();
-        held.sort_unstable();
-        assert_eq!(lab.saved(&image), held);
-        let loaded = lab.load(&image).expect_code(0).unwrap();
-        assert!(loaded.stderr.contains(&image), "{}", loaded.stderr);
-        lab.in_node(&format!(
-            "set -e; kubectl run {pod} --image {image} --image-pull-policy=Never --restart=Never --command -- /program help
-             kubectl wait --for=jsonpath={{.status.phase}}=Succeeded --timeout=60s pod/{pod}"
-        ));
-    }
+    let registry = Registry::beside(&lab.store).unwrap();
+    let image = format!("127.0.0.1:{}/many:1", registry.port);
+    let mut arches = ["s390x", OWN, "ppc64le"];
+    lab.add(&image, &arches, &arches);
+    arches.sort_unstable();
+    assert_eq!(lab.saved(&image), arches);
+    lab.runs("several", &image);
+
+    lab.store.docker(&["push", &image]).unwrap();
+    lab.store.docker(&["rmi", &image]).unwrap();
+    lab.in_node(&format!("ctr --namespace k8s.io images rm {image}"));
+    lab.store.docker(&["pull", &image]).unwrap();
+    assert_eq!(lab.saved(&image), [OWN]);
+    lab.runs("one", &image);
 }
 
 /// An image without the nodes' platform is refused, with what is there or what to do.

@@ -353,15 +353,8 @@ fn ipv6_and_ptp() {
 }
 
 fn six_alone(kcluster: &Kcluster) {
-    let image = docker(&[
-        "images",
-        "--filter",
-        "label=dev.kcluster.image=node",
-        "--format",
-        "{{.Repository}}:{{.Tag}}",
-    ])
-    .unwrap();
-    let image = image.lines().next().unwrap().to_owned();
+    let image = good(kcluster, &["images", "build"]).stdout;
+    let image = image.trim();
     let up = [
         "up",
         "--name",
@@ -373,7 +366,7 @@ fn six_alone(kcluster: &Kcluster) {
         "--cni",
         "ptp",
         "--image",
-        &image,
+        image,
     ];
     eprintln!(
         "IPv6 alone: {:.1} s",

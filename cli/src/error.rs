@@ -94,10 +94,13 @@ pub(crate) fn code(error: &anyhow::Error) -> u8 {
                     Some(ClusterError::Missing { .. } | ClusterError::Suspended { .. })
                 )
                 || matches!(cause.downcast_ref(), Some(StateError::Busy { .. }))
-                || matches!(cause.downcast_ref(), Some(EngineError::Missing { .. }))
                 || matches!(
                     cause.downcast_ref(),
-                    Some(LoadError::Archive { .. } | LoadError::Unfit { .. })
+                    Some(EngineError::Missing { .. } | EngineError::Incomplete { .. })
+                )
+                || matches!(
+                    cause.downcast_ref(),
+                    Some(LoadError::Archive { .. } | LoadError::Unfit { .. } | LoadError::Image(_))
                 )
                 || matches!(
                     cause.downcast_ref(),

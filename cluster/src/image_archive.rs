@@ -35,9 +35,9 @@ pub enum ArchiveError {
         /// What the nodes are.
         wanted: Arch,
     },
-    /// The index names the platform, but its content was not saved.
+    /// The index names the platform, but its content was not there.
     #[error(
-        "image {image} names linux/{wanted}, but its {part} ({digest}) is not in the archive; pull it for that platform and save it again, as with `docker pull --platform linux/{wanted}` and `docker save --platform linux/{wanted}`"
+        "image {image} names linux/{wanted}, but its {part} ({digest}) is not there; pull it for that platform, as with `docker pull --platform linux/{wanted}`, and save it again if this is a file"
     )]
     Absent {
         /// The image.

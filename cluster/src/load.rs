@@ -23,6 +23,9 @@ pub enum LoadError {
     /// There is no such cluster, or the engine failed.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// The engine does not have an image, or only a part of it.
+    #[error(transparent)]
+    Image(EngineError),
     /// The archive could not be read.
     #[error("failed to read image archive `{}`: {source}", path.display())]
     Archive {
@@ -52,7 +55,12 @@ pub enum LoadError {
 
 impl From<EngineError> for LoadError {
     fn from(error: EngineError) -> Self {
-        Self::Cluster(error.into())
+        match error {
+            EngineError::Missing { what: "image", .. } | EngineError::Incomplete { .. } => {
+                Self::Image(error)
+            }
+            error => Self::Cluster(error.into()),
+        }
     }
 }
 
@@ -75,17 +83,18 @@ pub async fn load_archive(
     into_nodes(engine, name, arch, &path.display().to_string(), content).await
 }
 
-/// Loads images the engine has, for `arch`, into all nodes.
+/// Loads images that engine `from` has, for `arch`, into all nodes.
 ///
 /// # Errors
-/// When the engine lacks one, or names each node that failed.
+/// When that engine lacks one, or what nodes need of it, or names each node that failed.
 pub async fn load_images(
     engine: &dyn Engine,
+    from: &dyn Engine,
     name: &ClusterName,
     arch: Arch,
     references: &[String],
 ) -> Result<(), LoadError> {
-    let content = saved(engine, references).await?;
+    let content = saved(from, references).await?;
     into_nodes(engine, name, arch, &references.join(", "), content).await
 }
 

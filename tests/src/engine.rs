@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::process::run;
 
@@ -14,32 +14,6 @@ use crate::process::run;
 /// When it cannot be started or fails.
 pub fn docker(args: &[&str]) -> Result<String> {
     run(Command::new("docker").args(args))
-}
-
-/// A node image of this machine's own architecture that the engine has, of a version that begins so.
-///
-/// # Errors
-/// When it has none; `cargo kcluster up` makes one.
-pub fn node_image(version: &str) -> Result<String> {
-    let arch = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    let images = docker(&[
-        "images",
-        "--filter",
-        "label=dev.kcluster.image=node",
-        "--filter",
-        &format!("label=dev.kcluster.arch={arch}"),
-        "--format",
-        "{{.Repository}}:{{.Tag}}",
-    ])?;
-    let mut images = images.lines();
-    let image = images.find(|image| image.contains(&format!(":{version}")));
-    Ok(image
-        .with_context(|| format!("no node image of {version}"))?
-        .to_owned())
 }
 
 /// All that could leak from a cluster, on the engine and on its host. Node images are no

@@ -1,26 +1,36 @@
 //! Image archives as Docker's containerd store saves them: an index of many platforms, of
-//! which one has content.
+//! which some have content.
 
+use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// Writes an archive of image `name` to `file`. Its index names a manifest for each of
-/// `arches`; only the first one's is there, with `program` as `/program`.
+/// Writes an archive of image `name` to `file`. Its index names a manifest for each of `arches`; those of `held` are
+/// there, each with `program` as `/program`.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn index_of_many(file: &Path, name: &str, program: &[u8], arches: &[&str]) -> Result<()> {
+pub fn index_of_many(
+    file: &Path,
+    name: &str,
+    program: &[u8],
+    arches: &[&str],
+    held: &[&str],
+) -> Result<()> {
     let mut archive = tar::Builder::new(fs_err::File::create(file)?);
     let mut layer = tar::Builder::new(Vec::new());
     append(&mut layer, "program", 0o755, program)?;
     let layer = layer.into_inner()?;
+    append(&mut archive, &path(&layer), 0o644, &layer)?;
     let mut manifests = Vec::new();
-    for (index, arch) in arches.iter().enumerate() {
+    for arch in arches {
+        // Stores are by content: an image has nothing of another's but the layer.
         let config = json!({
-            "os": "linux", "architecture": arch, "config": {},
+            "os": "linux", "architecture": arch, "config": { "Labels": { "image": name } },
             "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
         })
         .to_string()
@@ -36,8 +46,8 @@ pub fn index_of_many(file: &Path, name: &str, program: &[u8], arches: &[&str]) -
         let mut descriptor = described("application/vnd.oci.image.manifest.v1+json", &manifest);
         descriptor["platform"] = json!({ "os": "linux", "architecture": arch });
         manifests.push(descriptor);
-        if index == 0 {
-            for blob in [&config, &manifest, &layer] {
+        if held.contains(arch) {
+            for blob in [&config, &manifest] {
                 append(&mut archive, &path(blob), 0o644, blob)?;
             }
         }
@@ -59,6 +69,36 @@ pub fn index_of_many(file: &Path, name: &str, program: &[u8], arches: &[&str]) -
     append(&mut archive, "oci-layout", 0o644, layout)?;
     archive.into_inner()?;
     Ok(())
+}
+
+/// Of the one image in an archive, each architecture that its index names, and whether its manifest is there.
+///
+/// # Errors
+/// When it is no such archive.
+pub fn named_and_held(file: &Path) -> Result<BTreeMap<String, bool>> {
+    let mut files = BTreeMap::new();
+    for entry in tar::Archive::new(fs_err::File::open(file)?).entries()? {
+        let mut entry = entry?;
+        let name = entry.path()?.display().to_string();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content)?;
+        files.insert(name, content);
+    }
+    let json = |path: &str| -> Result<Value> {
+        let content = files.get(path).with_context(|| format!("no {path}"))?;
+        Ok(serde_json::from_slice(content)?)
+    };
+    let blob = |descriptor: &Value| {
+        let digest = descriptor["digest"].as_str().unwrap_or_default();
+        format!("blobs/{}", digest.replace(':', "/"))
+    };
+    let index = json(&blob(&json("index.json")?["manifests"][0]))?;
+    let manifests = index["manifests"].as_array().context("it is no index")?;
+    let of = |manifest: &Value| {
+        let arch = manifest["platform"]["architecture"].as_str()?;
+        Some((arch.to_owned(), files.contains_key(&blob(manifest))))
+    };
+    Ok(manifests.iter().filter_map(of).collect())
 }
 
 /// Writes an archive of image `name` for one `arch` to `file`, as `docker save` of an engine

@@ -14,10 +14,32 @@ use crate::process::run;
 /// taken for the engine's own.
 const SYSTEM_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// The machine's own programs, in a network of their own.
+const ON_MACHINE: &str = "ip link set lo up && exec dockerd \"$@\"";
+
+/// Programs of another root, which stays as it is: its mounts are seen by the engine alone. A `chroot` would not do: what
+/// the engine runs in a container begins at the root of the mount namespace.
+const IN_ROOT: &str = r#"set -e
+root=$1 folder=$2
+shift 2
+ip link set lo up
+mount --bind "$root" "$root"
+mount -o remount,bind,ro "$root"
+for machines in dev proc sys; do mount --rbind "/$machines" "$root/$machines"; done
+for own in run tmp; do mount -t tmpfs tmpfs "$root/$own"; done
+mkdir -p "$root$folder"
+mount --rbind "$folder" "$root$folder"
+mkdir "$root/run/host"
+cd "$root"
+pivot_root . run/host
+exec dockerd "$@""#;
+
 /// A `dockerd` with its own folder and socket; ended, and its folder emptied, when dropped.
 #[derive(Debug)]
 pub struct OwnEngine {
     folder: TempDir,
+    /// Where its programs are, if not where the machine's are.
+    root: Option<PathBuf>,
     child: Option<Child>,
 }
 
@@ -27,12 +49,8 @@ impl OwnEngine {
     /// # Errors
     /// When it does not answer within a minute.
     pub fn start(megabytes: Option<u32>) -> Result<Self> {
-        let mut engine = Self {
-            folder: TempDir::with_prefix_in("kct-", "/tmp")?,
-            child: None,
-        };
+        let mut engine = Self::stopped(None)?;
         let data = engine.data_root();
-        fs_err::create_dir_all(&data)?;
         if let Some(megabytes) = megabytes {
             let size = format!("size={megabytes}m");
             let mut mount = Command::new("mount");
@@ -43,6 +61,29 @@ impl OwnEngine {
         Ok(engine)
     }
 
+    /// Starts one that keeps images in containerd's store, of several platforms or of a part of those an image names;
+    /// `root` holds its programs and all that these need.
+    ///
+    /// # Errors
+    /// When it does not answer within a minute.
+    pub fn with_containerd_store(root: &Path) -> Result<Self> {
+        let mut engine = Self::stopped(Some(root.to_owned()))?;
+        let features = r#"{"features": {"containerd-snapshotter": true}}"#;
+        fs_err::write(engine.folder.path().join("daemon.json"), features)?;
+        engine.restart()?;
+        Ok(engine)
+    }
+
+    fn stopped(root: Option<PathBuf>) -> Result<Self> {
+        let engine = Self {
+            folder: TempDir::with_prefix_in("kct-", "/tmp")?,
+            root,
+            child: None,
+        };
+        fs_err::create_dir_all(engine.data_root())?;
+        Ok(engine)
+    }
+
     /// The endpoint to hand to `--engine`.
     #[must_use]
     pub fn endpoint(&self) -> String {
@@ -50,6 +91,14 @@ impl OwnEngine {
             "unix://{}",
             self.folder.path().join("docker.sock").display()
         )
+    }
+
+    /// A program of this machine's in the engine's network.
+    pub(crate) fn beside(&self, program: &str) -> Command {
+        let id = self.child.as_ref().map_or(0, Child::id);
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/proc/{id}/ns/net")).arg(program);
+        command
     }
 
     /// The endpoint behind SSH: the server runs for each connection in the engine's own network, as on a machine
@@ -166,14 +215,16 @@ impl OwnEngine {
     pub fn restart(&mut self) -> Result<()> {
         let at = |name: &str| self.folder.path().join(name);
         let log = fs_err::File::create(at("dockerd.log"))?.into_parts().0;
-        let child = Command::new("unshare")
-            .args([
-                "--net",
-                "sh",
-                "-c",
-                "ip link set lo up && exec dockerd \"$@\"",
-                "sh",
-            ])
+        let mut command = Command::new("unshare");
+        match &self.root {
+            None => command.args(["--net", "sh", "-c", ON_MACHINE, "sh"]),
+            Some(root) => command
+                .args(["--net", "--mount", "sh", "-c", IN_ROOT, "sh"])
+                .args([root.as_path(), self.folder.path()])
+                .arg("--config-file")
+                .arg(at("daemon.json")),
+        };
+        let child = command
             .arg("--data-root")
             .arg(self.data_root())
             .arg("--exec-root")

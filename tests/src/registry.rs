@@ -1,11 +1,13 @@
 //! Debian's registry on a port of this machine, ended when dropped.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
+
+use crate::OwnEngine;
 
 /// A registry that runs.
 #[derive(Debug)]
@@ -22,6 +24,18 @@ impl Registry {
     /// # Errors
     /// When it cannot be started, or does not listen within 20 s.
     pub fn start(address: &str, users: Option<&str>) -> Result<Self> {
+        Self::run(address, users, &|program| Command::new(program))
+    }
+
+    /// Starts one in the network of `engine`, where it is the host's own.
+    ///
+    /// # Errors
+    /// When it cannot be started, or does not listen within 20 s.
+    pub fn beside(engine: &OwnEngine) -> Result<Self> {
+        Self::run("127.0.0.1", None, &|program| engine.beside(program))
+    }
+
+    fn run(address: &str, users: Option<&str>, command: &dyn Fn(&str) -> Command) -> Result<Self> {
         let folder = TempDir::with_prefix("kcluster-registry-")?;
         let port = TcpListener::bind((address, 0))?.local_addr()?.port();
         let at = |name: &str| folder.path().join(name).display().to_string();
@@ -37,7 +51,7 @@ impl Registry {
             );
         }
         fs_err::write(at("config.yml"), config)?;
-        let child = Command::new("docker-registry")
+        let child = command("docker-registry")
             .args(["serve", &at("config.yml")])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -49,7 +63,13 @@ impl Registry {
             _folder: folder,
         };
         let deadline = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        let connect = format!("exec 3<>/dev/tcp/127.0.0.1/{port}");
+        let listens = || {
+            let mut bash = command("bash");
+            bash.args(["-c", &connect]).stderr(Stdio::null());
+            bash.status().map(|status| status.success())
+        };
+        while !listens()? {
             if Instant::now() > deadline {
                 bail!("the registry does not listen");
             }

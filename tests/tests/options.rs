@@ -21,7 +21,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use kcluster_tests::{
-    Kcluster, SettingsSchema, docker, index_of_many, junit_totals, node_image, real_clusters,
+    Kcluster, SettingsSchema, docker, index_of_many, junit_totals, real_clusters,
 };
 use serde_json::Value;
 
@@ -357,7 +357,8 @@ fn ipv6_and_ptp() {
 }
 
 fn six_alone(kcluster: &Kcluster) {
-    let image = node_image("v1.36").unwrap();
+    let image = good(kcluster, &["images", "build"]).stdout;
+    let image = image.trim();
     let up = [
         "up",
         "--name",
@@ -369,7 +370,7 @@ fn six_alone(kcluster: &Kcluster) {
         "--cni",
         "ptp",
         "--image",
-        &image,
+        image,
     ];
     eprintln!(
         "IPv6 alone: {:.1} s",
@@ -418,7 +419,8 @@ fn images_of_many_platforms_are_loaded(kcluster: &Kcluster, name: &str) {
     let file = kcluster.state().join("many.tar");
     let path = file.display().to_string();
     let image = "example.invalid/many:1";
-    index_of_many(&file, image, &program, &[own, "s390x", "ppc64le"]).unwrap();
+    let arches = [own, "s390x", "ppc64le"];
+    index_of_many(&file, image, &program, &arches, &[own]).unwrap();
     good(kcluster, &["load", "--name", name, &path]);
     let args = [
         "kubectl", "--name", name, "--", "run", "many", "--image", image,
@@ -447,14 +449,14 @@ fn images_of_many_platforms_are_loaded(kcluster: &Kcluster, name: &str) {
         ],
     );
 
-    index_of_many(&file, image, &program, &["s390x", own]).unwrap();
+    index_of_many(&file, image, &program, &arches, &["s390x"]).unwrap();
     let refused = kcluster.run(&["load", "--name", name, &path]).unwrap();
     assert!(
         refused.code == 2 && refused.stderr.contains(&format!("names linux/{own}")),
         "{}",
         refused.stderr
     );
-    index_of_many(&file, image, &program, &["s390x", "ppc64le"]).unwrap();
+    index_of_many(&file, image, &program, &arches[1..], &["s390x"]).unwrap();
     let refused = kcluster.run(&["load", "--name", name, &path]).unwrap();
     let named = refused.stderr.contains("is for linux/ppc64le, linux/s390x");
     assert!(refused.code == 2 && named, "{}", refused.stderr);

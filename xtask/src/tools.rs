@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::run::{check, root};
+use crate::run::{cargo, check, root};
 
 /// Programs, any of which will do, and the Debian package that brings the first.
 const TOOLS: &[(&[&str], &str)] = &[
@@ -30,11 +30,20 @@ const GO_TOOLS: &[(&str, &str)] = &[
     ("act", "github.com/nektos/act@v0.2.89"),
 ];
 
+/// An engine with Docker's containerd store, which Debian's last release does not have, as packages of the nodes' release:
+/// packages, and links that their scripts would have made.
+const ENGINE: &[&str] = &[
+    "docker.io",
+    "usr/sbin/ip6tables=xtables-nft-multi",
+    "usr/sbin/iptables=xtables-nft-multi",
+];
+
 /// Installs what is missing, where that is possible; tests without their tool are skipped aloud.
 pub(crate) fn install() -> Result<()> {
     packages()?;
     browser()?;
     prism()?;
+    engine()?;
     GO_TOOLS.iter().try_for_each(|(program, _)| built(program))
 }
 
@@ -102,6 +111,28 @@ fn prism() -> Result<()> {
         }
     }
     fs_err::write(&stamp, lock)?;
+    Ok(())
+}
+
+/// [`ENGINE`] in kcluster's cache, as the root that a test's own engine gets.
+fn engine() -> Result<()> {
+    let folder = folder()?.join("engine");
+    let stamp = folder.with_extension("packages");
+    let wanted = ENGINE.join(" ");
+    if fs_err::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
+        return Ok(());
+    }
+    if folder.exists() {
+        fs_err::remove_dir_all(&folder)?;
+    }
+    check(
+        cargo()
+            .args(["run", "--locked", "--quiet", "--package", "kcluster-images"])
+            .args(["--example", "package_root", "--"])
+            .arg(&folder)
+            .args(ENGINE),
+    )?;
+    fs_err::write(&stamp, wanted)?;
     Ok(())
 }
 

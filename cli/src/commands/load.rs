@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use kcluster_cluster::engine::{Endpoint, connect};
 use kcluster_cluster::{load_archive, load_images};
 use kcluster_matrix::exit;
 
@@ -14,6 +15,9 @@ use crate::target::Target;
 pub(crate) struct Args {
     #[command(flatten)]
     name: NameFlag,
+    /// Engine that has the images, if it is not the cluster's: unix:///run/docker.sock, tcp://HOST:PORT or ssh://USER@HOST
+    #[arg(long, value_name = "ENDPOINT")]
+    from: Option<String>,
     /// References of images the engine has, or archive files (.tar)
     #[arg(required = true)]
     images: Vec<String>,
@@ -40,13 +44,23 @@ impl Args {
         })?;
         let (archives, references): (Vec<String>, Vec<String>) =
             self.images.into_iter().partition(|image| is_archive(image));
+        if self.from.is_some() && references.is_empty() {
+            return Err(
+                Told::input("--from names an engine, but no image of an engine is named").into(),
+            );
+        }
         for archive in &archives {
             let path = context.host.folder.join(archive);
             load_archive(engine, name, arch, path.as_std_path()).await?;
             context.printer.tell(&format!("loaded {archive}"));
         }
         if !references.is_empty() {
-            load_images(engine, name, arch, &references).await?;
+            let other = match &self.from {
+                Some(from) => Some(connect(&Endpoint::from_env_or(Some(from))?).await?),
+                None => None,
+            };
+            let from = other.as_deref().unwrap_or(engine);
+            load_images(engine, from, name, arch, &references).await?;
             context
                 .printer
                 .tell(&format!("loaded {}", references.join(", ")));

@@ -189,6 +189,16 @@ pub enum EngineError {
         /// Its name.
         name: String,
     },
+    /// An image whose own platform is only named: an engine with Docker's containerd store saves nothing of it.
+    #[error(
+        "the engine has image `{name}` only in part: what is for the engine's own platform ({content}) is not there, and without that it saves nothing; get that too, as with `docker pull {name}`"
+    )]
+    Incomplete {
+        /// The image, or several.
+        name: String,
+        /// Digest of what is not there.
+        content: String,
+    },
     /// A host port is in use.
     #[error(
         "port {port} of the engine's host is taken; leave --api-port at 0 to let the engine choose, or give another"

@@ -135,21 +135,16 @@ async fn images_get_into_every_node_or_the_node_is_named() {
     let spec = spec("a", 1);
     let stage = Stage::new(&spec);
     stage.up(&spec).await.unwrap();
-    load_images(&stage.engine, &spec.name, Arch::Amd64, &[IMAGE.to_owned()])
-        .await
-        .unwrap();
+    let load = async |images: &[String]| {
+        let engine = &stage.engine;
+        load_images(engine, engine, &spec.name, Arch::Amd64, images).await
+    };
+    load(&[IMAGE.to_owned()]).await.unwrap();
     for node in ["a-control-plane", "a-worker-1"] {
         stage.position(&format!("copy_in {node} kcluster/load/"));
         stage.position(&format!("exec {node} sh -c ctr -n k8s.io images import"));
     }
-    let absent = load_images(
-        &stage.engine,
-        &spec.name,
-        Arch::Amd64,
-        &["nope:1".to_owned()],
-    )
-    .await
-    .unwrap_err();
+    let absent = load(&["nope:1".to_owned()]).await.unwrap_err();
     assert!(absent.to_string().contains("nope:1"), "{absent}");
     let absent = load_archive(
         &stage.engine,
@@ -164,12 +159,43 @@ async fn images_get_into_every_node_or_the_node_is_named() {
         (node == "a-worker-1" && spec.argv.get(2)?.starts_with("ctr"))
             .then(|| crate::engine::recording::Answer::Output(fails("", "ctr: bad archive\n")))
     });
-    let error = load_images(&stage.engine, &spec.name, Arch::Amd64, &[IMAGE.to_owned()])
-        .await
-        .unwrap_err();
+    let error = load(&[IMAGE.to_owned()]).await.unwrap_err();
     let text = error.to_string();
     assert_eq!(
         text,
         "failed to load images into node a-worker-1: ctr ended with code 1: ctr: bad archive"
+    );
+}
+
+#[tokio::test]
+async fn images_of_another_engine_get_into_the_nodes_of_this_one() {
+    let spec = spec("a", 0);
+    let stage = Stage::new(&spec);
+    stage.up(&spec).await.unwrap();
+    let other = Recorder::new().with_image("only:there", &Labels::new());
+    let images = ["only:there".to_owned()];
+    let load = || load_images(&stage.engine, &other, &spec.name, Arch::Amd64, &images);
+    load().await.unwrap();
+    stage.position("copy_in a-control-plane kcluster/load/");
+    assert!(
+        other
+            .calls()
+            .iter()
+            .all(|call| !call.starts_with("copy_in")),
+        "{:?}",
+        other.calls()
+    );
+    other.fail_on(
+        "save_images",
+        EngineError::Incomplete {
+            name: "only:there".to_owned(),
+            content: "sha256:1f".to_owned(),
+        },
+    );
+    let error = load().await.unwrap_err().to_string();
+    assert!(
+        error.starts_with("the engine has image `only:there` only in part")
+            && error.contains("sha256:1f"),
+        "{error}"
     );
 }

@@ -2,6 +2,7 @@
 
 mod finish;
 mod mirror;
+mod root;
 mod rootfs;
 
 pub(crate) use mirror::Mirrors;

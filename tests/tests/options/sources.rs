@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use kcluster_tests::{Files, Kcluster, S390X, Served, digest, docker, node_image, real_clusters};
+use kcluster_tests::{Files, Kcluster, S390X, Served, digest, docker, real_clusters};
 
 use super::support::{get, good, inside, leaving_nothing};
 
@@ -29,8 +29,10 @@ struct Kubernetes {
 }
 
 impl Kubernetes {
-    fn new(folder: &Path) -> Self {
-        let container = docker(&["create", &node_image("v1.36").unwrap()]).unwrap();
+    fn new(kcluster: &Kcluster) -> Self {
+        let folder = kcluster.state();
+        let image = good(kcluster, &["images", "build"]).stdout;
+        let container = docker(&["create", image.trim()]).unwrap();
         let container = container.trim();
         let file = folder.join("kubernetes");
         let from = format!("{container}:/usr/local/bin/kubelet");
@@ -70,7 +72,7 @@ fn nodes_run_what_each_source_gave() {
         return;
     }
     leaving_nothing(NAME, |kcluster| {
-        let kubernetes = Kubernetes::new(kcluster.state());
+        let kubernetes = Kubernetes::new(kcluster);
         let server = Files::start().unwrap();
         from_a_folder(kcluster, &kubernetes, &server);
         from_a_server_of_releases(kcluster, &kubernetes, &server);

@@ -83,8 +83,14 @@ impl<'a> Operation<'a> {
         }
     }
 
-    /// A node's creation may miss an image; a node's start, its network.
+    /// A node's creation may miss an image; a node's start, its network; an image, a part of it.
     fn missing(self, message: &str) -> EngineError {
+        if let Some(content) = missing_content(message) {
+            return EngineError::Incomplete {
+                name: self.name.to_owned(),
+                content: content.to_owned(),
+            };
+        }
         let after = |marker: &str| {
             let rest = message.split_once(marker)?.1;
             rest.split_whitespace().next()
@@ -129,6 +135,12 @@ pub(super) fn answer(error: &Error) -> Option<&str> {
 
 pub(super) fn has_status(error: &Error, code: u16) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code, .. } if *status_code == code)
+}
+
+/// The digest in "unable to create manifests file: content digest sha256:1f: not found".
+fn missing_content(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("content digest ")?;
+    rest.strip_suffix(": not found")
 }
 
 /// The host port in "Bind for 127.0.0.1:6443 failed: port is already allocated" and
@@ -208,6 +220,12 @@ mod tests {
         assert_eq!(missing("network x not found"), ("network", "x".into()));
         assert_eq!(missing("No such container: n"), ("node", "n".into()));
         assert_eq!(missing(""), ("node", "n".into()));
+        let part = "unable to create manifests file: content digest sha256:1f: not found";
+        let error = said(404, part);
+        assert!(
+            matches!(&error, EngineError::Incomplete { name, content } if name == "n" && content == "sha256:1f"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use bollard::models::ImageInspect;
 use bollard::query_parameters::{
     ImportImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions,
 };
+use futures_util::stream::iter;
 use futures_util::{StreamExt, TryStreamExt};
 use tokio::io::AsyncRead;
 use tokio_util::io::{ReaderStream, StreamReader};
@@ -100,9 +101,13 @@ impl DockerEngine {
             }
         }
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let stream = self.bulk().export_images(&names);
+        let mut stream = self.bulk().export_images(&names).boxed();
+        // A refusal comes in place of the archive's beginning.
+        let first = stream.next().await.transpose();
+        let first = first.map_err(self.map(Operation::new("save", "image", &names.join(" "))))?;
+        let whole = iter(first.map(Ok)).chain(stream);
         Ok(Box::new(StreamReader::new(
-            stream.map_err(std::io::Error::other).boxed(),
+            whole.map_err(std::io::Error::other).boxed(),
         )))
     }
 

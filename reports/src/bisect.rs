@@ -151,10 +151,10 @@ impl<'a> Bisect<'a> {
         if !search.rule().is_certain() {
             let rule = search.rule();
             let text = format!(
-                "fails in {:.0} % of runs on good points and {:.0} % on bad ones; a wrong answer is less probable than {} %",
-                rule.fails_on_good * 100.0,
-                rule.fails_on_bad * 100.0,
-                rule.error * 100.0
+                "fails in {} % of runs on good points and {} % on bad ones; a wrong answer is less probable than {} %",
+                percent(rule.fails_on_good),
+                percent(rule.fails_on_bad),
+                percent(rule.error)
             );
             row("flaky", text);
         }
@@ -253,6 +253,11 @@ impl<'a> Bisect<'a> {
             cases,
         }
     }
+}
+
+/// A share as people write it: 0.07 is 7, not 7.000000000000001.
+fn percent(share: f64) -> f64 {
+    (share * 1e8).round() / 1e6
 }
 
 /// A hash cut to what people say; other names are whole.

@@ -83,3 +83,18 @@ fn what_was_skipped_is_told_with_its_reason_everywhere() {
     );
     assert_eq!(skipped.count(), 1);
 }
+
+#[test]
+fn the_error_of_a_flaky_search_is_told_as_it_was_asked_for() {
+    let rule = Rule {
+        fails_on_good: 0.07,
+        fails_on_bad: 0.9,
+        error: 0.0005,
+        ..Rule::default()
+    };
+    let history = search().history().clone();
+    let search = Search::new(history, Goal::FirstBad, ("a", "d"), rule).unwrap();
+    let text = bisect(&search, &[]).markdown();
+    let told = "fails in 7 % of runs on good points and 90 % on bad ones; a wrong answer is less probable than 0.05 %";
+    assert!(text.contains(told), "{text}");
+}

@@ -86,6 +86,15 @@ impl<'a> Bisect<'a> {
         booted.count()
     }
 
+    /// Runs of the test that said something; those of a point that was cut off count.
+    #[must_use]
+    pub fn runs(&self) -> usize {
+        let records = self.search.records().iter();
+        records
+            .filter(|record| record.answer != Answer::CannotTell)
+            .count()
+    }
+
     fn title(&self, id: &str) -> &'a str {
         let point = self.search.history().point(id);
         point.map_or("", |point| point.title.as_str())
@@ -171,10 +180,10 @@ impl<'a> Bisect<'a> {
 
     fn spent(&self) -> String {
         let took: Duration = self.attempts.iter().map(|attempt| attempt.took).sum();
-        let runs: u32 = self.attempts.iter().map(|attempt| attempt.runs).sum();
         format!(
-            "{} boots and {runs} runs for {} candidates, {}",
+            "{} boots and {} runs for {} candidates, {}",
             self.boots(),
+            self.runs(),
             self.search.candidates(),
             duration(took)
         )

@@ -35,7 +35,7 @@ pub struct Finding {
     pub left: usize,
     /// Boots, those that failed included.
     pub boots: usize,
-    /// Runs of the test.
+    /// Runs of the test that said something.
     pub runs: usize,
     /// How probable a wrong answer may be.
     pub error: f64,
@@ -97,7 +97,7 @@ impl Finding {
             candidates: search.candidates(),
             left: search.left(),
             boots: bisect.boots(),
-            runs: search.records().len(),
+            runs: bisect.runs(),
             error: search.rule().error,
             conclusion: bisect.conclusion(),
             culprit: bisect.culprit(),

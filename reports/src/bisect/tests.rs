@@ -77,7 +77,11 @@ fn what_was_skipped_is_told_with_its_reason_everywhere() {
         "{}",
         bisect.headline()
     );
-    assert!(bisect.markdown().contains("x.go:1"));
+    let text = bisect.markdown();
+    assert!(text.contains("x.go:1"));
+    // What did not build was not run.
+    assert!(text.contains("0 boots and 4 runs"), "{text}");
+    assert_eq!(Finding::of(&bisect).runs, 4);
     let skipped = bisect.suite("h").cases.into_iter().filter(
         |case| matches!(&case.outcome, Outcome::Skipped { reason } if reason.contains("x.go:1")),
     );

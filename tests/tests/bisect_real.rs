@@ -94,6 +94,10 @@ fn real_clusters_name_the_commit_that_made_a_flaky_spec_worse() {
     let stated = "fails in 30 % of runs on good points and 90 % on bad ones; a wrong answer is less probable than 1 %";
     assert!(found.report.contains(stated), "{}", found.report);
 
+    let again = found.result["reproduce"].as_str().unwrap();
+    let rule = "--fails-on-good 0.3 --fails-on-bad 0.9 --error 0.01";
+    assert!(again.contains(rule), "{again}");
+
     // It was flaky indeed, though judged rightly: some point both passed and failed.
     let count = |point: &Value, what: &str| point[what].as_u64().unwrap();
     let points = found.result["points"].as_array().unwrap();

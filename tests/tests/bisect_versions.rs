@@ -163,6 +163,9 @@ fn without_a_list_known_and_named_versions_are_searched_and_that_is_said() {
     // 1.35, 1.36 and 1.37 as they are known, and the one that was named.
     assert_eq!(result["candidates"], 4, "{result:#}");
     assert_eq!(result["culprit"]["id"], "v1.37.0-rc.1", "{text}");
+    let told = "testing v1.37.0-rc.1\n";
+    assert!(text.contains(told), "{text}");
+    assert!(text.contains("the first bad is v1.37.0-rc.1\n"), "{text}");
     // Between it and the one before there is nothing left to name.
     let again = result["reproduce"].as_str().unwrap();
     let told = "--good v1.36.3 --bad v1.37.0-rc.1 --source module ";

@@ -155,11 +155,8 @@ pub(crate) fn evidence(points: &[Tested]) -> String {
     for point in untold {
         let note = point.note.as_deref().unwrap_or("no reason was given");
         // The empty line makes what follows a block of code: logs mention nobody.
-        out.push_str(&format!(
-            "{head}\n- `{}` {}\n\n",
-            short(&point.id),
-            escape(&point.title)
-        ));
+        let line = format!("- `{}` {}", short(&point.id), escape(&point.title));
+        out.push_str(&format!("{head}\n{}\n\n", line.trim_end()));
         for line in xml_text(note).lines() {
             out.push_str(&format!("      {}\n", line.trim_end()));
         }

@@ -21,6 +21,11 @@ use crate::error::Told;
 /// Where the project publishes its releases.
 const RELEASES: &str = "https://dl.k8s.io";
 
+/// Where releases are fetched from.
+pub(crate) fn releases(settings: &Settings) -> &str {
+    settings.source_url.given().map_or(RELEASES, String::as_str)
+}
+
 /// The exact version asked for; of a revision, the one that it says itself.
 pub(crate) fn version(settings: &Settings) -> anyhow::Result<KubeVersion> {
     Ok(match settings.source {
@@ -75,11 +80,7 @@ pub(crate) fn source(settings: &Settings) -> anyhow::Result<Source> {
             revision: revision(settings)?.commit,
         },
         SourceKind::Release => Source::Release {
-            base_url: settings
-                .source_url
-                .given()
-                .map_or(RELEASES, String::as_str)
-                .to_owned(),
+            base_url: releases(settings).to_owned(),
         },
         SourceKind::Url if settings.source_binaries.0.is_empty() => {
             return Err(Told::input("the source url has no binaries")

@@ -33,4 +33,4 @@ pub use git::{Repository, is_hash};
 pub use node::{AddonImage, BuiltAddon, Made, NodeImage, NodeImageRequest, TESTS_LAYER, TestImage};
 pub use oci::ImageArchive;
 pub use registry::{login, push_index};
-pub use source::{Download, HostTools, Source};
+pub use source::{Download, HostTools, Source, marked_version};

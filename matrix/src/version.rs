@@ -41,6 +41,12 @@ impl KubeVersion {
         Self(Version::new(self.0.major, self.0.minor, self.0.patch))
     }
 
+    /// Whether it is a build between releases, such as 1.38.0-alpha.1.12+5f4a7c9d: no release has a `+`.
+    #[must_use]
+    pub fn is_build(&self) -> bool {
+        !self.0.build.is_empty()
+    }
+
     /// "1.36", the release line.
     #[must_use]
     pub fn line(&self) -> String {
@@ -238,6 +244,9 @@ mod tests {
         let version: KubeVersion = "v1.37.0-rc.1".parse().unwrap();
         assert_eq!(version.staging(), "v0.37.0-rc.1");
         assert_eq!(version.line(), "1.37");
+        assert!(!version.is_build());
+        let build: KubeVersion = "v1.37.0-rc.1.12+5f4a7c9d".parse().unwrap();
+        assert!(build.is_build() && build > version);
     }
 
     proptest! {

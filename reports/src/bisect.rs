@@ -86,9 +86,24 @@ impl<'a> Bisect<'a> {
         booted.count()
     }
 
+    /// Runs of the test that said something; those of a point that was cut off count.
+    #[must_use]
+    pub fn runs(&self) -> usize {
+        let records = self.search.records().iter();
+        records
+            .filter(|record| record.answer != Answer::CannotTell)
+            .count()
+    }
+
     fn title(&self, id: &str) -> &'a str {
         let point = self.search.history().point(id);
         point.map_or("", |point| point.title.as_str())
+    }
+
+    /// Its name and its title; a version has none.
+    fn named(&self, id: &str) -> String {
+        let text = format!("{} {}", short(id), one_line(self.title(id)));
+        text.trim_end().to_owned()
     }
 
     fn what(&self) -> &'static str {
@@ -104,8 +119,7 @@ impl<'a> Bisect<'a> {
         match self.conclusion() {
             None => format!("not found yet: {} points left", self.search.left()),
             Some(Conclusion::Found { point }) => {
-                let title = one_line(self.title(&point));
-                format!("the {} is {} {title}", self.what(), short(&point))
+                format!("the {} is {}", self.what(), self.named(&point))
             }
             Some(Conclusion::OneOf { points }) => {
                 format!(
@@ -132,9 +146,10 @@ impl<'a> Bisect<'a> {
             let _ = writeln!(out, "- **{name}:** {text}");
         };
         if let Some(culprit) = self.culprit() {
+            let (name, title) = (&culprit.id, escape(&culprit.title));
             row(
-                "commit",
-                format!("`{}` {}", culprit.id, escape(&culprit.title)),
+                kind(name),
+                format!("`{name}` {title}").trim_end().to_owned(),
             );
             if let Some(number) = culprit.pull_request {
                 row("pull request", format!("#{number}"));
@@ -143,18 +158,18 @@ impl<'a> Bisect<'a> {
         row("cell", code(self.cell));
         row("test", code(self.test));
         row("source", code(self.source));
-        let ends = [search.good(), search.bad()]
-            .map(|end| format!("`{}` {}", short(end), escape(self.title(end))));
-        row("good", ends[0].clone());
-        row("bad", ends[1].clone());
+        for (name, end) in [("good", search.good()), ("bad", search.bad())] {
+            let text = format!("`{}` {}", short(end), escape(self.title(end)));
+            row(name, text.trim_end().to_owned());
+        }
         row("spent", self.spent());
         if !search.rule().is_certain() {
             let rule = search.rule();
             let text = format!(
-                "fails in {:.0} % of runs on good points and {:.0} % on bad ones; a wrong answer is less probable than {} %",
-                rule.fails_on_good * 100.0,
-                rule.fails_on_bad * 100.0,
-                rule.error * 100.0
+                "fails in {} % of runs on good points and {} % on bad ones; a wrong answer is less probable than {} %",
+                percent(rule.fails_on_good),
+                percent(rule.fails_on_bad),
+                percent(rule.error)
             );
             row("flaky", text);
         }
@@ -162,7 +177,8 @@ impl<'a> Bisect<'a> {
         if let Some(Conclusion::OneOf { points }) = self.conclusion() {
             out.push_str("\n### One of these\n\n");
             for point in points {
-                let _ = writeln!(out, "- `{point}` {}", escape(self.title(&point)));
+                let line = format!("- `{point}` {}", escape(self.title(&point)));
+                let _ = writeln!(out, "{}", line.trim_end());
             }
         }
         out.push_str(&evidence(&Finding::of(self).points));
@@ -171,10 +187,10 @@ impl<'a> Bisect<'a> {
 
     fn spent(&self) -> String {
         let took: Duration = self.attempts.iter().map(|attempt| attempt.took).sum();
-        let runs: u32 = self.attempts.iter().map(|attempt| attempt.runs).sum();
         format!(
-            "{} boots and {runs} runs for {} candidates, {}",
+            "{} boots and {} runs for {} candidates, {}",
             self.boots(),
+            self.runs(),
             self.search.candidates(),
             duration(took)
         )
@@ -215,12 +231,11 @@ impl<'a> Bisect<'a> {
                 },
                 Answer::Good | Answer::Bad => Outcome::Passed,
             };
-            let name = format!(
-                "{} is {}: {}",
-                short(&verdict.point),
-                verdict.answer,
-                self.title(&verdict.point)
-            );
+            let (name, title) = (short(&verdict.point), self.title(&verdict.point));
+            let name = match title {
+                "" => format!("{name} is {}", verdict.answer),
+                title => format!("{name} is {}: {title}", verdict.answer),
+            };
             cases.push(case(name, took, outcome));
         }
         let outcome = match self.conclusion() {
@@ -255,11 +270,29 @@ impl<'a> Bisect<'a> {
     }
 }
 
+/// What a point of that name is.
+pub(crate) fn kind(id: &str) -> &'static str {
+    if is_hash(id) { "commit" } else { "version" }
+}
+
+/// Whether it is the hash of a commit.
+fn is_hash(id: &str) -> bool {
+    matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A share as people write it: 0.07 is 7, not 7.000000000000001.
+fn percent(share: f64) -> f64 {
+    (share * 1e8).round() / 1e6
+}
+
 /// A hash cut to what people say; other names are whole.
 #[must_use]
 pub fn short(id: &str) -> &str {
-    let hash = matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if hash { id.get(..12).unwrap_or(id) } else { id }
+    if is_hash(id) {
+        id.get(..12).unwrap_or(id)
+    } else {
+        id
+    }
 }
 
 /// The pull request that brought a point: the number in the title of the oldest merge of the line of first parents

@@ -48,13 +48,18 @@ pub struct History {
     pub candidates: usize,
 }
 
-/// Groups of two commits on the mainline and a branch of five, merged: eight commits each.
-const GROUPS: usize = 8;
+/// How long a history is, and what happens in it.
+pub(crate) struct Shape {
+    /// Groups of two commits on the mainline and a branch of five, merged: eight commits each.
+    groups: usize,
+    /// What a commit does, by its number.
+    change: fn(usize) -> Change,
+}
 
-/// What the commits that matter do, by their number. Those that do not build and the one that does not boot lie where
-/// a search that halves comes along.
-fn change(number: usize) -> Change {
-    match number {
+/// Those that do not build and the one that does not boot lie where a search that halves comes along.
+pub(crate) const LONG: Shape = Shape {
+    groups: 8,
+    change: |number| match number {
         // A merge in the middle, so that the branch that begins there does not build either.
         32 => Change::BreakBuild,
         33 => Change::MendBuild,
@@ -62,8 +67,17 @@ fn change(number: usize) -> Change {
         46 => Change::BreakBoot,
         47 => Change::MendBoot,
         _ => Change::Note,
-    }
-}
+    },
+};
+
+/// One branch, in whose middle lies what is looked for.
+pub(crate) const SHORT: Shape = Shape {
+    groups: 1,
+    change: |number| match number {
+        5 => Change::Culprit,
+        _ => Change::Note,
+    },
+};
 
 #[derive(Clone)]
 struct Commit {
@@ -71,7 +85,7 @@ struct Commit {
     files: BTreeMap<String, String>,
 }
 
-/// Makes the history in `path`: on top of `base` (a commit there), or of nothing. `files` says what a change writes;
+/// Makes a history in `path`: on top of `base` (a commit there), or of nothing. `files` says what a change writes;
 /// the number in it is the commit's.
 ///
 /// # Errors
@@ -79,6 +93,7 @@ struct Commit {
 pub(crate) fn make_history(
     path: &Path,
     base: Option<&str>,
+    shape: &Shape,
     files: &dyn Fn(Change, usize) -> Result<Files>,
 ) -> Result<History> {
     if base.is_none() {
@@ -92,7 +107,7 @@ pub(crate) fn make_history(
     // On top of one commit, or merging a branch: its tip, and where it began.
     let mut commit =
         |first: Option<&Commit>, branch: Option<(&Commit, &Commit)>| -> Result<Commit> {
-            let change = change(number);
+            let change = (shape.change)(number);
             let mut now: BTreeMap<String, String> =
                 first.map(|first| first.files.clone()).unwrap_or_default();
             let title = match branch {
@@ -141,7 +156,7 @@ pub(crate) fn make_history(
             Ok(Commit { mark, files: now })
         };
     let mut tip = commit(None, None)?;
-    for _ in 0..GROUPS {
+    for _ in 0..shape.groups {
         let fork = tip.clone();
         let mut side = fork.clone();
         for _ in 0..2 {

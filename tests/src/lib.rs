@@ -24,6 +24,7 @@ mod prism;
 mod process;
 mod registry;
 pub mod sample;
+mod search;
 mod settings;
 mod sshd;
 pub mod suite;
@@ -42,9 +43,10 @@ pub use oci::{digest, index_of_many, named_and_held, plain_image};
 pub use own_engine::OwnEngine;
 pub use prism::{Prism, prism_tools};
 pub use registry::Registry;
+pub use search::search;
 pub use settings::{Block, SettingsSchema, blocks, examples, root};
 pub use sshd::Sshd;
-pub use upstream::{Upstream, judged_history, kubernetes_repository};
+pub use upstream::{Upstream, flaky_kubernetes_repository, judged_history, kubernetes_repository};
 
 /// Specs of the smoke run, as `e2e --focus` takes them: a regular expression.
 pub const SMOKE: &str = include_str!("../smoke.txt");

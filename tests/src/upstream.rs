@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::history::{Change, Files, History, make_history};
+use crate::history::{Change, Files, History, LONG, SHORT, Shape, make_history};
 use crate::process::run;
 
 /// The release that all of them begin with.
@@ -39,7 +39,7 @@ case "$(show build)$(show boot)" in *broken*) echo "broken on the way" >&2; exit
 /// # Errors
 /// When git fails.
 pub fn judged_history(folder: &Path) -> Result<(History, PathBuf)> {
-    let history = make_history(&folder.join("repository"), None, &states)?;
+    let history = make_history(&folder.join("repository"), None, &LONG, &states)?;
     tag(&history.path, &history.good)?;
     let judge = folder.join("judge");
     fs_err::write(&judge, JUDGE)?;
@@ -71,14 +71,45 @@ fn replaced(sources: &Path, file: &str, from: &str, to: &str) -> Result<(String,
     Ok((file.to_owned(), text.replacen(from, to, 1)))
 }
 
+/// Where it is decided whether a Service's status may be written.
+const STRATEGY: (&str, &str) = (
+    "pkg/registry/core/service/strategy.go",
+    "return validation.ValidateServiceStatusUpdate(obj.(*api.Service), old.(*api.Service))",
+);
+
 /// A change after which a Service's status cannot be written any more.
 fn broken_service(sources: &Path) -> Result<(String, String)> {
     replaced(
         sources,
-        "pkg/registry/core/service/strategy.go",
-        "return validation.ValidateServiceStatusUpdate(obj.(*api.Service), old.(*api.Service))",
+        STRATEGY.0,
+        STRATEGY.1,
         "return field.ErrorList{field.Forbidden(field.NewPath(\"status\"), \"broken by this commit\")}",
     )
+}
+
+/// After this, the status of Services that are out of luck cannot be written.
+fn service_with_luck(sources: &Path) -> Result<(String, String)> {
+    let refused = format!(
+        "if outOfLuck(obj.(*api.Service).UID) {{\n\
+         \t\treturn field.ErrorList{{field.Forbidden(field.NewPath(\"status\"), \"out of luck\")}}\n\
+         \t}}\n\
+         \t{}",
+        STRATEGY.1
+    );
+    replaced(sources, STRATEGY.0, STRATEGY.1, &refused)
+}
+
+/// How many of ten Services are out of luck. The API server gives each new one a random UID, so that chance decides
+/// at each run of a spec anew, however often the spec writes.
+fn luck(of_ten: u8) -> (String, String) {
+    let source = format!(
+        "package service\n\n\
+         import (\n\t\"hash/crc32\"\n\n\t\"k8s.io/apimachinery/pkg/types\"\n)\n\n\
+         func outOfLuck(uid types.UID) bool {{\n\
+         \treturn crc32.ChecksumIEEE([]byte(uid))%10 < {of_ten}\n\
+         }}\n"
+    );
+    ("pkg/registry/core/service/luck.go".to_owned(), source)
 }
 
 /// Changes to real Kubernetes.
@@ -134,9 +165,31 @@ fn release_repository(path: &Path) -> Result<PathBuf> {
 /// When git or Go fails, or a release's text is not what it was.
 pub fn kubernetes_repository(path: &Path) -> Result<History> {
     let sources = release_repository(path)?;
-    let made = make_history(path, Some("refs/heads/main^0"), &|change, number| {
+    on_release(path, &LONG, &|change, number| {
         kubernetes(&sources, change, number)
-    })?;
+    })
+}
+
+/// A short one, in which the status of 3 of 10 Services cannot be written, chosen by chance; since the culprit, of 9.
+///
+/// # Errors
+/// As above.
+pub fn flaky_kubernetes_repository(path: &Path) -> Result<History> {
+    let sources = release_repository(path)?;
+    on_release(path, &SHORT, &|change, number| match (change, number) {
+        (_, 0) => Ok(vec![service_with_luck(&sources)?, luck(3)]),
+        (Change::Culprit, _) => Ok(vec![luck(9)]),
+        _ => kubernetes(&sources, change, number),
+    })
+}
+
+/// A history on top of the release; its first commit goes by the release's tag.
+fn on_release(
+    path: &Path,
+    shape: &Shape,
+    files: &dyn Fn(Change, usize) -> Result<Files>,
+) -> Result<History> {
+    let made = make_history(path, Some("refs/heads/main^0"), shape, files)?;
     tag(path, &made.good)?;
     Ok(made)
 }

@@ -1,5 +1,5 @@
-//! The search for the first bad commit: by a command, killed and resumed; and, as a suite of its own, with
-//! real builds and real clusters.
+//! The search for the first bad commit by a command: killed and resumed, and replayed by git. With real builds and
+//! clusters it is in `bisect_real.rs`.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use kcluster_tests::{History, Kcluster, judged_history, kubernetes_repository, real_clusters};
+use kcluster_tests::{History, Kcluster, Output, judged_history, search};
 
 struct Stage {
     kcluster: Kcluster,
@@ -31,23 +31,13 @@ impl Stage {
     }
 
     fn begin<'a>(&'a self, dir: &'a str) -> Vec<&'a str> {
-        let repository = self.history.path.to_str().unwrap();
-        vec![
-            "bisect",
-            "--source",
-            "git",
-            "--source-git",
-            repository,
-            "--good",
-            &self.history.good,
-            "--bad",
-            "main",
-            "--dir",
-            dir,
-            "--no-cluster",
-            "--",
-            &self.judge,
-        ]
+        let more = ["--dir", dir, "--no-cluster", "--", &self.judge];
+        search(&self.history.path, (&self.history.good, "main"), &more).unwrap()
+    }
+
+    /// Runs a command to its end, which must be of that code.
+    fn run(&self, args: &[&str], code: i32) -> Output {
+        self.kcluster.run(args).unwrap().expect_code(code).unwrap()
     }
 
     /// Points that the judge was asked about, in order.
@@ -134,12 +124,7 @@ fn a_search_killed_at_random_moments_gives_the_same_answer_and_repeats_nothing()
 
 fn the_same_answer_comes_from_a_search_that_was_left_alone(stage: &Stage) {
     let before = stage.asked().len();
-    let output = stage
-        .kcluster
-        .run(&stage.begin("alone"))
-        .unwrap()
-        .expect_code(0)
-        .unwrap();
+    let output = stage.run(&stage.begin("alone"), 0);
     let result = stage.json("alone/result.json");
     assert_eq!(result["culprit"]["id"], stage.history.culprit.as_str());
     assert!(
@@ -187,12 +172,7 @@ fn the_same_answer_comes_from_a_search_that_was_left_alone(stage: &Stage) {
 }
 
 fn git_takes_the_log(stage: &Stage) {
-    let log = stage
-        .kcluster
-        .run(&["bisect", "log", "--dir", "alone"])
-        .unwrap()
-        .expect_code(0)
-        .unwrap();
+    let log = stage.run(&["bisect", "log", "--dir", "alone"], 0);
     let file = stage.kcluster.state().join("replay.log");
     fs_err::write(&file, &log.stdout).unwrap();
     let git = |args: &[&str]| {
@@ -229,36 +209,21 @@ fn a_budget_stops_in_order_and_says_how_to_go_on() {
     let stage = Stage::new();
     let mut begin = stage.begin("search");
     begin.splice(1..1, ["--budget", "1s"]);
-    let output = stage.kcluster.run(&begin).unwrap().expect_code(5).unwrap();
+    let output = stage.run(&begin, 5);
     assert!(
         output.stderr.contains("bisect resume --dir"),
         "{}",
         output.stderr
     );
-    let status = stage
-        .kcluster
-        .run(&["bisect", "status", "--dir", "search"])
-        .unwrap()
-        .expect_code(0)
-        .unwrap();
+    let status = stage.run(&["bisect", "status", "--dir", "search"], 0);
     assert!(status.stdout.contains("not found yet"), "{}", status.stdout);
-    let refused = stage
-        .kcluster
-        .run(&stage.begin("search"))
-        .unwrap()
-        .expect_code(2)
-        .unwrap();
+    let refused = stage.run(&stage.begin("search"), 2);
     assert!(
         refused.stderr.contains("holds a search already"),
         "{}",
         refused.stderr
     );
-    stage
-        .kcluster
-        .run(&["bisect", "resume"])
-        .unwrap()
-        .expect_code(0)
-        .unwrap();
+    stage.run(&["bisect", "resume"], 0);
     assert_eq!(
         stage.json("search/result.json")["culprit"]["id"],
         stage.history.culprit.as_str()
@@ -268,27 +233,9 @@ fn a_budget_stops_in_order_and_says_how_to_go_on() {
 #[test]
 fn ends_that_cannot_be_are_refused_before_anything_is_made() {
     let stage = Stage::new();
-    let repository = stage.history.path.to_str().unwrap();
     let with = |good: &str, bad: &str, more: &[&str]| {
-        let mut args = vec![
-            "bisect",
-            "--source",
-            "git",
-            "--source-git",
-            repository,
-            "--good",
-            good,
-            "--bad",
-            bad,
-        ];
-        args.extend(more);
-        stage
-            .kcluster
-            .run(&args)
-            .unwrap()
-            .expect_code(2)
-            .unwrap()
-            .stderr
+        let args = search(&stage.history.path, (good, bad), more).unwrap();
+        stage.run(&args, 2).stderr
     };
     let command = ["--no-cluster", "--", "true"];
     for (good, bad, said) in [
@@ -317,57 +264,4 @@ fn ends_that_cannot_be_are_refused_before_anything_is_made() {
     );
     assert!(flaky.contains("cannot be told apart"), "{flaky}");
     assert!(stage.asked().is_empty() && !stage.kcluster.state().join("bisect").exists());
-}
-
-/// A Service's status cannot be written any more.
-const SPEC: &str = "should complete a service status lifecycle";
-
-#[test]
-#[ignore = "builds and boots Kubernetes at up to nine commits; `cargo xtask test bisect` runs it"]
-fn real_clusters_name_the_commit_that_broke_a_service() {
-    if !real_clusters("real_clusters_name_the_commit_that_broke_a_service") {
-        return;
-    }
-    let kcluster = Kcluster::new().unwrap();
-    let history = kubernetes_repository(&kcluster.state().join("kubernetes")).unwrap();
-    let repository = history.path.to_str().unwrap();
-    let begin = [
-        "bisect",
-        "--source",
-        "git",
-        "--source-git",
-        repository,
-        "--good",
-        "v1.36.3",
-        "--bad",
-        "main",
-        "--dir",
-        "search",
-        "--nodes",
-        "0",
-        "--focus",
-        SPEC,
-        "--boot-timeout",
-        "5m",
-    ];
-    let output = kcluster.run(&begin).unwrap();
-    eprintln!("{}", output.stderr);
-    let output = output.expect_code(0).unwrap();
-    let report = fs_err::read_to_string(kcluster.state().join("search/bisect.md")).unwrap();
-    eprintln!("{}\n{report}", output.stdout);
-    let text = fs_err::read_to_string(kcluster.state().join("search/result.json")).unwrap();
-    let result: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(result["culprit"]["id"], history.culprit.as_str());
-    let boots = result["boots"].as_u64().unwrap();
-    let bound = (history.candidates as f64).log2() + 3.0;
-    eprintln!(
-        "{} candidates, {boots} boots in {:.0} s",
-        history.candidates,
-        output.took.as_secs_f64()
-    );
-    assert!(boots as f64 <= bound, "{boots} boots are more than {bound}");
-    assert!(
-        report.contains("it does not build") && report.contains("it does not boot"),
-        "{report}"
-    );
 }

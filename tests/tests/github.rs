@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use kcluster_tests::{Fault, GitHub, Kcluster, Output, Prism, judged_history, prism_tools};
+use kcluster_tests::{Fault, GitHub, Kcluster, Output, Prism, judged_history, prism_tools, search};
 use serde_json::{Value, json};
 
 /// No text of ours and no text of GitHub's holds it by chance.
@@ -28,23 +28,9 @@ fn searched() -> &'static (PathBuf, String, String) {
         fs_err::create_dir_all(&folder).unwrap();
         let (history, judge) = judged_history(&folder).unwrap();
         let kcluster = Kcluster::new().unwrap();
-        let (path, search) = (history.path.to_str().unwrap(), folder.join("search"));
-        let begin = [
-            "bisect",
-            "--source",
-            "git",
-            "--source-git",
-            path,
-            "--good",
-            &history.good,
-            "--bad",
-            "main",
-            "--dir",
-            search.to_str().unwrap(),
-            "--no-cluster",
-            "--",
-            judge.to_str().unwrap(),
-        ];
+        let (dir, judge) = (folder.join("search"), judge.to_str().unwrap());
+        let more = ["--dir", dir.to_str().unwrap(), "--no-cluster", "--", judge];
+        let begin = search(&history.path, (&history.good, "main"), &more).unwrap();
         kcluster.run(&begin).unwrap().expect_code(0).unwrap();
         (folder, history.culprit, history.bad)
     })

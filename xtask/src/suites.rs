@@ -18,7 +18,7 @@ pub(crate) enum Suite {
     Versions,
     /// Every key of the configuration, seen from inside: three control planes, both IP families
     Options,
-    /// The first bad commit of a repository of Kubernetes' own, with real builds and clusters
+    /// The first bad commit of a repository of Kubernetes' own, with real builds and clusters; once by a flaky spec
     Bisect,
     /// All of conformance, parallel and serial, on two workers, three times in a row
     Conformance,
@@ -72,10 +72,7 @@ impl Suite {
             Self::Faults => ("faults", None),
             Self::Versions => ("versions", None),
             Self::Options => ("options", None),
-            Self::Bisect => (
-                "bisect",
-                Some("real_clusters_name_the_commit_that_broke_a_service"),
-            ),
+            Self::Bisect => ("bisect_real", None),
             Self::Conformance => ("conformance", Some("all_of_it_three_times_in_a_row")),
             Self::Conformance137 => ("conformance", Some("all_of_it_of_1_37")),
             Self::Architectures => ("architectures", Some("every_architecture_passes_150_specs")),

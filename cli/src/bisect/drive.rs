@@ -110,16 +110,13 @@ pub(crate) async fn drive(
         {
             break None;
         }
-        let title = saved
-            .search
-            .history()
-            .point(&point)
-            .map(|point| point.title.clone());
+        let title = saved.search.history().point(&point);
+        let title = title.map_or("", |point| point.title.as_str());
+        let testing = format!("testing {} {title}", short(&point));
         context.hub.note(&format_args!(
-            "{} points left; testing {} {}",
+            "{} points left; {}",
             saved.search.left(),
-            short(&point),
-            title.unwrap_or_default()
+            testing.trim_end()
         ));
         ahead.only(&point);
         let built = |saved: &Saved| {

@@ -54,7 +54,7 @@ impl Saved {
             (Goal::FirstGood, Some(good), Some(bad)) => (good.id.as_str(), bad.as_str()),
             _ => (search.good(), search.bad()),
         };
-        self.plan.reproduce(search.goal(), ends)
+        self.plan.reproduce(search.goal(), ends, search.rule())
     }
 
     /// What reports are made of.

@@ -10,6 +10,7 @@ mod folder;
 mod judge;
 mod plan;
 mod points;
+mod versions;
 
 pub(crate) use drive::drive;
 pub(crate) use folder::{Folder, Saved};

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
-use kcluster_matrix::bisect::Goal;
+use kcluster_matrix::KubeVersion;
+use kcluster_matrix::bisect::{Goal, Rule};
 use serde::{Deserialize, Serialize};
 
 /// What points are.
@@ -16,8 +17,15 @@ pub(crate) enum PointKind {
         /// The repository: an absolute path, or an address.
         repository: String,
     },
-    /// Versions, from whatever source is set.
-    Versions,
+    /// Versions.
+    Versions {
+        /// The source of their programs: Go modules, or released binaries.
+        source: String,
+        /// Where released binaries are, if it was said.
+        address: Option<String>,
+        /// Those that were named beside the ends.
+        also: Vec<KubeVersion>,
+    },
 }
 
 /// What is run at a point.
@@ -80,7 +88,7 @@ impl Plan {
     pub(crate) fn source(&self) -> &str {
         match &self.points {
             PointKind::Git { repository } => repository,
-            PointKind::Versions => "versions",
+            PointKind::Versions { .. } => "versions",
         }
     }
 
@@ -88,7 +96,7 @@ impl Plan {
     pub(crate) fn at(&self, point: &str) -> Vec<String> {
         match &self.points {
             PointKind::Git { .. } => self.source_at(point),
-            PointKind::Versions => vec!["--kubernetes".to_owned(), point.to_owned()],
+            PointKind::Versions { .. } => vec!["--kubernetes".to_owned(), point.to_owned()],
         }
     }
 
@@ -109,20 +117,47 @@ impl Plan {
     }
 
     /// One line that does the whole search again.
-    pub(crate) fn reproduce(&self, goal: Goal, (good, bad): (&str, &str)) -> String {
+    pub(crate) fn reproduce(&self, goal: Goal, (good, bad): (&str, &str), rule: &Rule) -> String {
         let mut words: Vec<String> = ["bisect", "--good", good, "--bad", bad]
             .map(str::to_owned)
             .into();
         if goal == Goal::FirstGood {
             words.push("--find-fix".into());
         }
-        if let PointKind::Git { repository } = &self.points {
-            words.extend([
-                "--source".into(),
-                "git".into(),
-                "--source-git".into(),
-                repository.clone(),
-            ]);
+        let mut add = |flag: &str, value: &str| {
+            words.push(flag.to_owned());
+            words.push(value.to_owned());
+        };
+        match &self.points {
+            PointKind::Git { repository } => {
+                add("--source", "git");
+                add("--source-git", repository);
+            }
+            PointKind::Versions {
+                source,
+                address,
+                also,
+            } => {
+                add("--source", source);
+                if let Some(address) = address {
+                    add("--source-url", address);
+                }
+                // Between two that follow each other there is none.
+                let mut ends = [good, bad].map(|end| end.parse::<KubeVersion>().ok());
+                ends.sort();
+                let between = |version: &&KubeVersion| {
+                    let [old, new] = &ends;
+                    old.as_ref() < Some(*version) && Some(*version) < new.as_ref()
+                };
+                for version in also.iter().filter(between) {
+                    add("--also", &version.to_string());
+                }
+            }
+        }
+        if !rule.is_certain() {
+            add("--fails-on-good", &rule.fails_on_good.to_string());
+            add("--fails-on-bad", &rule.fails_on_bad.to_string());
+            add("--error", &rule.error.to_string());
         }
         if let Some((cni, arch)) = self.cell.rsplit_once('-').filter(|_| self.test.boots()) {
             words.extend(["--cni", cni, "--arch", arch].map(str::to_owned));
@@ -186,9 +221,14 @@ mod tests {
             bad: "main".into(),
             begun: Timestamp::UNIX_EPOCH,
         };
+        let flaky = Rule {
+            fails_on_good: 0.3,
+            fails_on_bad: 0.9,
+            ..Rule::default()
+        };
         assert_eq!(
-            plan.reproduce(Goal::FirstGood, ("1", "2")),
-            r"cargo kcluster bisect --good 1 --bad 2 --find-fix --source git --source-git '/srv/k k' --cni bridge --arch amd64 --focus 'a|b'\''s'"
+            plan.reproduce(Goal::FirstGood, ("1", "2"), &flaky),
+            r"cargo kcluster bisect --good 1 --bad 2 --find-fix --source git --source-git '/srv/k k' --fails-on-good 0.3 --fails-on-bad 0.9 --error 0.01 --cni bridge --arch amd64 --focus 'a|b'\''s'"
         );
     }
 }

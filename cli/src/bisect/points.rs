@@ -5,18 +5,19 @@ use camino::Utf8Path;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use kcluster_images::{Cache, Repository, known_versions};
+use kcluster_images::{Cache, Repository};
+use kcluster_matrix::KubeVersion;
 use kcluster_matrix::bisect::{Goal, History};
-use kcluster_matrix::{KubeVersion, VersionRequest};
 use kcluster_reports::trend::Day;
 
 use super::plan::{PointKind, anchored};
+use super::versions::versions;
 use crate::config::{Settings, SourceKind};
 use crate::context::Context;
 use crate::error::Told;
 
 /// The last commit of this cell at which all passed, by stored results.
-const LAST_GREEN: &str = "last-green";
+pub(super) const LAST_GREEN: &str = "last-green";
 
 /// What the user named.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) good: &'a str,
     pub(crate) bad: &'a str,
     pub(crate) goal: Goal,
+    /// Versions between the two that no list has.
+    pub(crate) also: &'a [KubeVersion],
     /// Stored results, for `last-green`.
     pub(crate) results: Option<&'a Utf8Path>,
     /// The cell, without its version.
@@ -40,10 +43,14 @@ pub(crate) struct Found {
 }
 
 /// Looks everything up; nothing is changed but a mirror.
-pub(crate) fn find(context: &Context, asked: &Asked<'_>) -> anyhow::Result<Found> {
+pub(crate) async fn find(context: &Context, asked: &Asked<'_>) -> anyhow::Result<Found> {
     match context.settings.source {
+        SourceKind::Git if !asked.also.is_empty() => {
+            let told = Told::input("--also names versions, and the source git has commits");
+            Err(told.help("leave out --also").into())
+        }
         SourceKind::Git => commits(context, asked),
-        SourceKind::Module | SourceKind::Release => versions(asked),
+        SourceKind::Module | SourceKind::Release => versions(context, asked).await,
         SourceKind::Url | SourceKind::Dir => {
             let told = Told::input("one folder or one set of addresses has no history to search");
             Err(told.help("use --source git, module or release").into())
@@ -110,9 +117,10 @@ fn time(text: &str) -> Option<Timestamp> {
         .or_else(|| Some(day(text.parse().ok()?)?.timestamp()))
 }
 
-fn last_green(asked: &Asked<'_>) -> anyhow::Result<String> {
+pub(super) fn last_green(asked: &Asked<'_>) -> anyhow::Result<String> {
     let told = |text: String| {
-        Told::input(text).help("give --results with the file that `report history add` writes")
+        Told::input(text)
+            .help("give --results with the file that `cargo kcluster trend add` writes")
     };
     let Some(file) = asked.results else {
         return Err(told("`last-green` needs stored results".to_owned()).into());
@@ -129,48 +137,12 @@ fn last_green(asked: &Asked<'_>) -> anyhow::Result<String> {
         .ok_or_else(|| told(format!("{file} knows no green day of the cell {cell}")))?)
 }
 
-/// Known versions between two, both included.
-fn versions(asked: &Asked<'_>) -> anyhow::Result<Found> {
-    let known = known_versions();
-    let end = |text: &str| -> anyhow::Result<KubeVersion> {
-        Ok(text.parse::<VersionRequest>()?.resolve(&known)?)
-    };
-    let (good, bad) = (end(asked.good)?, end(asked.bad)?);
-    let (old, new) = match asked.goal {
-        Goal::FirstBad => (&good, &bad),
-        Goal::FirstGood => (&bad, &good),
-    };
-    if old >= new {
-        let told = format!("{old} does not come before {new}");
-        return Err(Told::input(told)
-            .help("give --find-fix to look for the first good one")
-            .into());
-    }
-    let mut between: Vec<KubeVersion> = known
-        .iter()
-        .filter(|version| (old..=new).contains(version))
-        .chain([old, new])
-        .cloned()
-        .collect();
-    between.sort();
-    between.dedup();
-    let named = between
-        .iter()
-        .map(|version| (version.to_string(), String::new()));
-    Ok(Found {
-        kind: PointKind::Versions,
-        history: History::line(named)?,
-        good: good.to_string(),
-        bad: bad.to_string(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn days_end_at_midnight_and_versions_between_are_listed() {
+    fn days_end_at_midnight() {
         assert_eq!(
             time("2026-11-20").unwrap().to_string(),
             "2026-11-20T23:59:59Z"
@@ -180,17 +152,5 @@ mod tests {
             "2026-11-20T06:00:00Z"
         );
         assert!(time("v1.36.3").is_none());
-        let mut asked = Asked {
-            good: "1.34.4",
-            bad: "latest",
-            goal: Goal::FirstBad,
-            results: None,
-            cell: "bridge-amd64",
-        };
-        let found = versions(&asked).unwrap();
-        assert!(found.history.points().len() >= 3);
-        asked.goal = Goal::FirstGood;
-        let error = versions(&asked).unwrap_err().to_string();
-        assert!(error.contains("does not come before"), "{error}");
     }
 }

@@ -4,7 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Subcommand;
 use jiff::Timestamp;
 use kcluster_matrix::bisect::{Goal, Next, Rule, Search, git_log};
-use kcluster_matrix::exit;
+use kcluster_matrix::{KubeVersion, exit};
 use kcluster_reports::bisect::{Finding, short};
 use kcluster_reports::junit;
 
@@ -67,12 +67,15 @@ struct Where {
 
 #[derive(Debug, clap::Args)]
 struct Begin {
-    /// A point that is good: a revision, a date, a version, or last-green
+    /// A point that is good: a revision, a date, a version, last-green, or a marker such as ci/latest
     #[arg(long, value_name = "POINT")]
     good: Option<String>,
     /// A point that is bad
     #[arg(long, value_name = "POINT")]
     bad: Option<String>,
+    /// With versions: one more between the two, which Go's module proxy does not list; may be repeated
+    #[arg(long, value_name = "VERSION")]
+    also: Vec<KubeVersion>,
     /// Look for the first good point after a bad one
     #[arg(long)]
     find_fix: bool,
@@ -212,10 +215,11 @@ impl Begin {
             good,
             bad,
             goal,
+            also: &self.also,
             results: self.results.as_deref(),
             cell: &cell,
         };
-        let found = find(&context, &asked)?;
+        let found = find(&context, &asked).await?;
         let ends = (found.good.as_str(), found.bad.as_str());
         let search = Search::new(found.history, goal, ends, rule)
             .map_err(|error| Told::input(error.to_string()))?;
@@ -330,7 +334,7 @@ fn status(context: &Context, at: &Where) -> anyhow::Result<u8> {
             search.left(),
             search.candidates(),
             bisect.boots(),
-            search.records().len()
+            bisect.runs()
         ),
     ];
     for verdict in search.verdicts() {

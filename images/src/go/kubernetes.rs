@@ -188,6 +188,18 @@ impl KubernetesModule {
     }
 }
 
+impl Builder {
+    /// Versions of Kubernetes that Go's module proxy lists, pre-releases included, the oldest first.
+    ///
+    /// # Errors
+    /// When Go is missing, or no proxy lists any.
+    pub async fn listed_versions(&self) -> Result<Vec<KubeVersion>> {
+        let listed = self.go().await?.versions(MODULE, self.cache.root()).await?;
+        // What is no version of Kubernetes 1 is nothing that could be booted.
+        Ok(listed.iter().filter_map(|text| text.parse().ok()).collect())
+    }
+}
+
 /// Our module with that `go.mod`; `told` is what distinguishes it beside its version.
 async fn module(
     builder: &Builder,

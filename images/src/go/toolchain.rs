@@ -98,6 +98,29 @@ impl Go {
         })
     }
 
+    /// Versions of a module that the proxy lists, pre-releases included, the oldest first.
+    pub(crate) async fn versions(&self, module: &str, dir: &Path) -> Result<Vec<String>> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Listed {
+            #[serde(default)]
+            versions: Vec<String>,
+        }
+        // A proxy may list what it does not have, and then cannot say whether it was retracted.
+        let text = self
+            .run(dir, Path::new("list"))
+            .args(["-m", "-retracted", "-versions", "-json", module])
+            .output()
+            .await?;
+        let listed: Listed = serde_json::from_str(&text).map_err(|error| {
+            Error::malformed(
+                format!("the answer of `go list -m -versions {module}`"),
+                error,
+            )
+        })?;
+        Ok(listed.versions)
+    }
+
     pub(crate) async fn tidy(&self, dir: &Path) -> Result<()> {
         self.run(dir, Path::new("mod"))
             .arg("tidy")

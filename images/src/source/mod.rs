@@ -21,6 +21,7 @@ use crate::go::KubernetesModule;
 use crate::recipe::Recipe;
 
 pub(crate) use fetch::text as fetch_text;
+pub use release::marked_version;
 pub(crate) use requirements::Requirements;
 
 /// Kubernetes' commands, each of which a node needs.
@@ -42,7 +43,7 @@ pub enum Source {
     Module,
     /// A server that is laid out as the project's own downloads are, checked by the SHA-256 files beside them.
     Release {
-        /// What comes before `/release/v1.36.3/…`; the base of a CI build is given in the same way.
+        /// What comes before `/release/v1.36.3/…`, and before `/ci/v1.38.0-alpha.1.12+5f4a7c9d/…`.
         #[serde(rename = "base-url")]
         base_url: String,
     },

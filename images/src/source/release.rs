@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use flate2::read::GzDecoder;
 use fs_err as fs;
+use kcluster_matrix::version::VersionError;
 use kcluster_matrix::{Arch, KubeVersion};
 
 use super::{Binaries, Download, fetch};
@@ -18,11 +19,25 @@ fn folder(base_url: &str, version: &KubeVersion) -> Result<String> {
         return Err(Error::Missing {
             source_name: "the release source".into(),
             what: "address".into(),
-            detail: "set source-url: in kcluster.toml, by --source-url or by KCLUSTER_SOURCE_URL"
-                .into(),
+            detail:
+                "set `source-url` in kcluster.toml, or pass --source-url or KCLUSTER_SOURCE_URL"
+                    .into(),
         });
     }
-    Ok(format!("{base}/release/{version}"))
+    let kind = if version.is_build() { "ci" } else { "release" };
+    Ok(format!("{base}/{kind}/{version}"))
+}
+
+/// The version that a marker of such a server names: `ci/latest` stands for what is in `ci/latest.txt`.
+///
+/// # Errors
+/// When the server does not have it, or it names no version.
+pub async fn marked_version(base_url: &str, marker: &str) -> Result<KubeVersion> {
+    let url = format!("{}/{marker}.txt", base_url.trim_end_matches('/'));
+    let text = fetch::text(&url).await?;
+    let line = text.lines().next().unwrap_or_default().trim();
+    line.parse()
+        .map_err(|error: VersionError| Error::malformed(url, error.to_string()))
 }
 
 pub(super) async fn files(

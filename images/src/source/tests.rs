@@ -168,6 +168,50 @@ async fn a_release_gives_commands_and_tests_and_is_fetched_once() {
     source.commands(&builder, &version(), arch).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_build_between_releases_is_named_by_a_marker_and_found_beside_them() {
+    let (folder, arch) = (tempfile::tempdir().unwrap(), host_arch().unwrap());
+    let build = "v1.38.0-alpha.1.12+5f4a7c9d";
+    let mut files: BTreeMap<String, Answer> = release(arch)
+        .into_iter()
+        .map(|(path, answer)| {
+            (
+                path.replace("/release/v1.36.3", &format!("/ci/{build}")),
+                answer,
+            )
+        })
+        .collect();
+    let marker = |text: &str| Answer::File(text.as_bytes().to_vec());
+    files.insert("/ci/latest.txt".into(), marker(&format!("{build}\n")));
+    files.insert("/ci/odd.txt".into(), marker("<html>"));
+    let server = serve(files).await;
+    let version = marked_version(&server.base, "ci/latest").await.unwrap();
+    assert_eq!(version.to_string(), build);
+    let source = Source::Release {
+        base_url: server.base.clone(),
+    };
+    let commands = source
+        .commands(&builder(folder.path()), &version, arch)
+        .await
+        .unwrap();
+    assert_eq!(commands.iter().count(), COMMANDS.len());
+
+    let error = |marker| {
+        let base = server.base.clone();
+        async move { marked_version(&base, marker).await.unwrap_err().to_string() }
+    };
+    let odd = error("ci/odd").await;
+    assert!(
+        odd.contains("/ci/odd.txt") && odd.contains("`<html>` is not a Kubernetes version"),
+        "{odd}"
+    );
+    let none = error("ci/none").await;
+    assert!(
+        none.contains("/ci/none.txt: the server answered 404"),
+        "{none}"
+    );
+}
+
 async fn failure(change: impl FnOnce(&mut BTreeMap<String, Answer>)) -> String {
     let folder = tempfile::tempdir().unwrap();
     let mut files = release(Arch::Arm64);
@@ -362,7 +406,7 @@ async fn an_address_that_is_not_set_says_where_to_set_it() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("base-url") && error.contains("KCLUSTER_RELEASE_URL"),
+        error.contains("`source-url`") && error.contains("KCLUSTER_SOURCE_URL"),
         "{error}"
     );
 }

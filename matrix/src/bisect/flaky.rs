@@ -104,3 +104,58 @@ impl Rule {
 fn count(number: usize) -> f64 {
     u32::try_from(number).map_or(f64::from(u32::MAX), f64::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// How probably a point that fails in `rate` of its runs is judged bad, and good: reckoned, not tried.
+    fn judged(rule: &Rule, questions: usize, rate: f64) -> (f64, f64) {
+        let (mut bad, mut good) = (0.0, 0.0);
+        // Passes and failures that still say too little, and how probable they are.
+        let mut open = BTreeMap::from([((0, 0), 1.0)]);
+        for _ in 0..rule.most_runs {
+            let mut next = BTreeMap::new();
+            for ((passed, failed), share) in open {
+                let after = [
+                    (passed + 1, failed, share * (1.0 - rate)),
+                    (passed, failed + 1, share * rate),
+                ];
+                for (passed, failed, share) in after {
+                    match rule.judge(passed, failed, questions) {
+                        Some(true) => bad += share,
+                        Some(false) => good += share,
+                        None => *next.entry((passed, failed)).or_insert(0.0) += share,
+                    }
+                }
+            }
+            open = next;
+        }
+        (bad, good)
+    }
+
+    #[test]
+    fn all_questions_together_are_answered_wrongly_less_often_than_is_allowed() {
+        for (fails_on_good, fails_on_bad) in [(0.3, 0.9), (0.0, 0.5), (0.1, 1.0), (0.4, 0.6)] {
+            for (error, questions) in [(0.01, 6), (0.05, 9), (0.2, 3)] {
+                let rule = Rule {
+                    fails_on_good,
+                    fails_on_bad,
+                    error,
+                    most_runs: 2000,
+                };
+                let (wrongly_bad, good) = judged(&rule, questions, fails_on_good);
+                let (bad, wrongly_good) = judged(&rule, questions, fails_on_bad);
+                let all = count(questions) * wrongly_bad.max(wrongly_good);
+                assert!(all <= error, "{rule:?}: {all}");
+                assert!(
+                    (wrongly_bad + good - 1.0).abs() < 1e-6
+                        && (bad + wrongly_good - 1.0).abs() < 1e-6,
+                    "{rule:?} leaves points open"
+                );
+            }
+        }
+    }
+}

@@ -35,7 +35,7 @@ pub struct Finding {
     pub left: usize,
     /// Boots, those that failed included.
     pub boots: usize,
-    /// Runs of the test.
+    /// Runs of the test that said something.
     pub runs: usize,
     /// How probable a wrong answer may be.
     pub error: f64,
@@ -97,7 +97,7 @@ impl Finding {
             candidates: search.candidates(),
             left: search.left(),
             boots: bisect.boots(),
-            runs: search.records().len(),
+            runs: bisect.runs(),
             error: search.rule().error,
             conclusion: bisect.conclusion(),
             culprit: bisect.culprit(),
@@ -155,11 +155,8 @@ pub(crate) fn evidence(points: &[Tested]) -> String {
     for point in untold {
         let note = point.note.as_deref().unwrap_or("no reason was given");
         // The empty line makes what follows a block of code: logs mention nobody.
-        out.push_str(&format!(
-            "{head}\n- `{}` {}\n\n",
-            short(&point.id),
-            escape(&point.title)
-        ));
+        let line = format!("- `{}` {}", short(&point.id), escape(&point.title));
+        out.push_str(&format!("{head}\n{}\n\n", line.trim_end()));
         for line in xml_text(note).lines() {
             out.push_str(&format!("      {}\n", line.trim_end()));
         }

@@ -77,9 +77,49 @@ fn what_was_skipped_is_told_with_its_reason_everywhere() {
         "{}",
         bisect.headline()
     );
-    assert!(bisect.markdown().contains("x.go:1"));
+    let text = bisect.markdown();
+    assert!(text.contains("x.go:1"));
+    // What did not build was not run.
+    assert!(text.contains("0 boots and 4 runs"), "{text}");
+    assert_eq!(Finding::of(&bisect).runs, 4);
     let skipped = bisect.suite("h").cases.into_iter().filter(
         |case| matches!(&case.outcome, Outcome::Skipped { reason } if reason.contains("x.go:1")),
     );
     assert_eq!(skipped.count(), 1);
+}
+
+#[test]
+fn a_version_has_no_title_and_leaves_no_blank() {
+    let versions = ["v1.36.3", "v1.37.0", "v1.37.1"];
+    let history = History::line(versions.map(|id| (id.to_owned(), String::new()))).unwrap();
+    for (middle, told) in [
+        (Answer::CannotTell, "\n- `v1.37.0`\n"),
+        (Answer::Bad, "\n- **version:** `v1.37.0`\n"),
+    ] {
+        let ends = ("v1.36.3", "v1.37.1");
+        let history = history.clone();
+        let mut search = Search::new(history, Goal::FirstBad, ends, Rule::default()).unwrap();
+        let answers = [Answer::Good, middle, Answer::Bad];
+        for (point, answer) in versions.into_iter().zip(answers) {
+            search.record(point, answer, None).unwrap();
+        }
+        let text = bisect(&search, &[]).markdown();
+        assert!(text.contains(told), "{text}");
+        assert!(!text.lines().any(|line| line.ends_with(' ')), "{text}");
+    }
+}
+
+#[test]
+fn the_error_of_a_flaky_search_is_told_as_it_was_asked_for() {
+    let rule = Rule {
+        fails_on_good: 0.07,
+        fails_on_bad: 0.9,
+        error: 0.0005,
+        ..Rule::default()
+    };
+    let history = search().history().clone();
+    let search = Search::new(history, Goal::FirstBad, ("a", "d"), rule).unwrap();
+    let text = bisect(&search, &[]).markdown();
+    let told = "fails in 7 % of runs on good points and 90 % on bad ones; a wrong answer is less probable than 0.05 %";
+    assert!(text.contains(told), "{text}");
 }

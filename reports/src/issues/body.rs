@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Subject;
 use super::standing::Standing;
-use crate::bisect::{Finding, Tested, code, escape, evidence, short};
+use crate::bisect::{Finding, Tested, code, escape, evidence, kind, short};
 use crate::text::{cap, one_line, xml_text};
 use crate::trend::Day;
 
@@ -20,8 +20,9 @@ pub(super) fn title(finding: &Finding, subject: &Subject) -> String {
     let what = match (&finding.culprit, subject.culprit.as_slice()) {
         (Some(culprit), _) => format!("{} {}", short(&culprit.id), culprit.title),
         (None, [first, .., last]) => format!(
-            "one of {} commits, {} to {}",
+            "one of {} {}s, {} to {}",
             subject.culprit.len(),
+            kind(last),
             short(first),
             short(last)
         ),
@@ -48,11 +49,11 @@ pub(super) fn body(finding: &Finding, subject: &Subject, is: &Standing<'_>) -> S
         _ => code(id),
     };
     let mut row = |name: &str, value: &str| {
-        text.push_str(&format!("- **{name}:** {value}\n"));
+        text.push_str(&format!("- **{name}:** {}\n", value.trim_end()));
     };
     if let Some(culprit) = &finding.culprit {
         row(
-            "commit",
+            kind(&culprit.id),
             &format!("{} {}", commit(&culprit.id), escape(&culprit.title)),
         );
         if let Some(number) = culprit.pull_request {

@@ -1,7 +1,7 @@
 //! Where Kubernetes and Debian's packages come from: what runs in the nodes is what was given.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use kcluster_tests::{Files, Kcluster, S390X, Served, digest, docker, real_clusters};

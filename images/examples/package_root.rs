@@ -34,7 +34,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let cache = Cache::from_environment()?;
-    let builder = Builder::new(cache, Settings::default(), Arc::new(Lines));
+    let settings = Settings {
+        debian_mirror: std::env::var("KCLUSTER_DEBIAN_MIRROR")
+            .ok()
+            .filter(|mirror| !mirror.is_empty()),
+        ..Settings::default()
+    };
+    let builder = Builder::new(cache, settings, Arc::new(Lines));
     let root = Path::new(&folder);
     Ok(builder.package_root(packages, links, root).await?)
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 const OPTIONS: &str = "tests/tests/options.rs";
 const MATRIX: &str = "tests/tests/matrix.rs";
-const BISECT: &str = "tests/tests/bisect.rs";
+const BISECT: &str = "tests/tests/bisect_real.rs";
 const FIRST: &str = "tests/tests/first_cell.rs";
 const BOOK: &str = "tests/tests/book.rs";
 const RUNS: &str = "tests/tests/options/runs.rs";

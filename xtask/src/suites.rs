@@ -28,7 +28,7 @@ pub(crate) enum Suite {
     Engines,
     /// The tests of an operator in two cells
     Operator,
-    /// All of conformance of Kubernetes 1.37, once
+    /// The same of Kubernetes 1.37
     #[value(name = "conformance-1.37")]
     Conformance137,
     /// arm64, ppc64le and s390x, emulated: 1+2 nodes, and 150 specs of every SIG on each

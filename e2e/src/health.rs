@@ -176,6 +176,8 @@ pub struct Node {
     pub ready: bool,
     /// Whether ordinary pods may be placed there.
     pub schedulable: bool,
+    /// Keys of taints that somebody put there to keep pods away, not those that tell how the node is.
+    pub kept_free_by: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -207,7 +209,20 @@ struct Spec {
 
 #[derive(Deserialize)]
 struct Taint {
+    key: String,
     effect: String,
+}
+
+impl Taint {
+    fn keeps_pods_away(&self) -> bool {
+        self.effect != "PreferNoSchedule"
+    }
+
+    /// Kubernetes itself puts these there and takes them away again.
+    fn tells_how_the_node_is(&self) -> bool {
+        let (prefix, _) = self.key.split_once('/').unwrap_or_default();
+        ["node.kubernetes.io", "node.cloudprovider.kubernetes.io"].contains(&prefix)
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -225,19 +240,23 @@ struct Condition {
 /// Reads what `kubectl get nodes --output=json` prints.
 fn nodes(json: &[u8]) -> Result<Vec<Node>, serde_json::Error> {
     let list: List = serde_json::from_slice(json)?;
-    let node = |item: Item| Node {
-        ready: item
-            .status
-            .conditions
-            .iter()
-            .any(|condition| condition.r#type == "Ready" && condition.status == "True"),
-        schedulable: !item.spec.unschedulable
-            && item
-                .spec
-                .taints
+    let node = |item: Item| {
+        let taints = item.spec.taints.into_iter();
+        let taints: Vec<Taint> = taints.filter(Taint::keeps_pods_away).collect();
+        Node {
+            ready: item
+                .status
+                .conditions
                 .iter()
-                .all(|taint| taint.effect == "PreferNoSchedule"),
-        name: item.metadata.name,
+                .any(|condition| condition.r#type == "Ready" && condition.status == "True"),
+            schedulable: !item.spec.unschedulable && taints.is_empty(),
+            kept_free_by: taints
+                .into_iter()
+                .filter(|taint| !taint.tells_how_the_node_is())
+                .map(|taint| taint.key)
+                .collect(),
+            name: item.metadata.name,
+        }
     };
     Ok(list.items.into_iter().map(node).collect())
 }
@@ -266,6 +285,16 @@ fn names_of_ready(nodes: &[Node]) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_taints_that_somebody_put_there_keep_a_node_free() {
+        let json = r#"{"items": [{"metadata": {"name": "a"}, "spec": {"taints": [
+          {"key": "for", "value": "one", "effect": "NoSchedule"}, {"key": "rather", "effect": "PreferNoSchedule"},
+          {"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"}]}}]}"#;
+        let nodes = nodes(json.as_bytes()).unwrap();
+        assert_eq!(nodes[0].kept_free_by, ["for"]);
+        assert!(!nodes[0].schedulable);
+    }
 
     const NODES: &str = r#"{"items": [
       {"metadata": {"name": "a-control-plane"}, "spec": {"taints": [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]},

@@ -1,6 +1,6 @@
 //! Runs the listed specs through ginkgo, follows them, and judges.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -296,6 +296,7 @@ fn command(request: &RunRequest, folder: &Utf8Path, nodes: &[Node]) -> Command {
         .arg(format!("--kubeconfig={}", request.kubeconfig))
         .arg("--provider=skeleton")
         .arg(format!("--num-nodes={schedulable}"))
+        .arg(non_blocking_taints(nodes))
         .arg(format!("--report-dir={reports}"))
         .arg(format!("--kubectl-path={}", request.tools.kubectl))
         .arg("--disable-log-dump")
@@ -304,6 +305,15 @@ fn command(request: &RunRequest, folder: &Utf8Path, nodes: &[Node]) -> Command {
         .args(&request.extra_args)
         .current_dir(folder);
     command
+}
+
+/// e2e.test waits for half an hour until every node takes pods, but for nodes that these taints keep free.
+fn non_blocking_taints(nodes: &[Node]) -> String {
+    let by_kubeadm = std::iter::once("node-role.kubernetes.io/control-plane");
+    let by_others = nodes.iter().flat_map(|node| &node.kept_free_by);
+    let keys: BTreeSet<&str> = by_kubeadm.chain(by_others.map(String::as_str)).collect();
+    let keys: Vec<&str> = keys.into_iter().collect();
+    format!("--non-blocking-taints={}", keys.join(","))
 }
 
 /// When ginkgo says of a spec that it still runs: before that, nobody knows which spec runs.

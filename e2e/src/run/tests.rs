@@ -162,6 +162,7 @@ async fn the_command_is_what_upstream_runs_and_its_environment_is_clean() {
     --kubeconfig=KUBECONFIG
     --provider=skeleton
     --num-nodes=2
+    --non-blocking-taints=node-role.kubernetes.io/control-plane
     --report-dir=OUT/ginkgo
     --kubectl-path=FIXTURES/fake/kubectl
     --disable-log-dump

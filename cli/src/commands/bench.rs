@@ -124,23 +124,28 @@ impl Args {
         // A run takes minutes: what it is to be compared with has to be readable before.
         let old = options.compare.as_ref().map(|path| read(&context, path));
         let old = old.transpose()?;
+        for path in options.output.iter().chain(&options.markdown) {
+            let path = context.host.folder.join(path);
+            fs_err::create_dir_all(path.parent().unwrap_or(&path))?;
+        }
         image::version(&context.settings)?;
         context.follow()?;
         let result = measure(&context, &plan, !options.no_kind).await;
         context.hub.finish();
         let bench = interrupt::or_interrupted(result, &context.cancel)?;
         let json = format!("{}\n", serde_json::to_string_pretty(&bench)?);
+        // What took minutes to measure is shown before anything else can go wrong.
+        if options.json {
+            context.printer.data(&json);
+        } else {
+            context.printer.data(&tables(&bench));
+        }
         if let Some(path) = &options.output {
             fs_err::write(context.host.folder.join(path), &json)?;
         }
         if let Some(path) = &options.markdown {
             let page = bench::markdown(&bench, "cargo kcluster bench");
             fs_err::write(context.host.folder.join(path), page)?;
-        }
-        if options.json {
-            context.printer.data(&json);
-        } else {
-            context.printer.data(&tables(&bench));
         }
         if let Some(old) = old {
             context.printer.tell(&bench::compare(&old, &bench));

@@ -123,9 +123,10 @@ fn many_keys_at_once() {
         fs_err::create_dir_all(&data).unwrap();
         fs_err::write(data.join("told"), "by the host\n").unwrap();
         let data = data.display();
+        // One worker is kept free, and specs of Services want two that are not.
         let file = format!(
             r#"name = "k"
-nodes = 2
+nodes = 3
 ip-family = "dual"
 pod-subnet = "10.50.0.0/16"
 service-subnet = "10.60.0.0/16"
@@ -343,7 +344,7 @@ fn both_families(kcluster: &Kcluster) {
             "--skip",
             "Disruptive|\\[Feature:.*ServiceCIDR|SCTP",
         ],
-        5,
+        22,
     );
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn report(kcluster: &Kcluster, folder: &str) -> Value {
     serde_json::from_str(&fs_err::read_to_string(file).unwrap()).unwrap()
 }
 
-/// Runs specs and expects at least so many, all passed.
+/// Runs specs and expects at least so many, all passed and none skipped.
 pub(crate) fn specs(kcluster: &Kcluster, name: &str, args: &[&str], at_least: usize) {
     let out = kcluster.state().join("out");
     let out = out.display().to_string();
@@ -47,7 +47,7 @@ pub(crate) fn specs(kcluster: &Kcluster, name: &str, args: &[&str], at_least: us
     .unwrap();
     eprintln!("{args:?}: {totals:?}");
     assert!(totals.tests >= at_least, "only {} specs", totals.tests);
-    assert_eq!((totals.failures, totals.errors), (0, 0));
+    assert_eq!((totals.failures, totals.errors, totals.skipped), (0, 0, 0));
 }
 
 /// What is left when `work` is over is a leak.

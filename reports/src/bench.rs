@@ -73,16 +73,19 @@ pub enum Topic {
     Images,
     /// Seconds until clusters of another architecture are there.
     Emulated,
+    /// Seconds of processor time that node images take from nothing.
+    Builds,
 }
 
 impl Topic {
     /// All, in the order they are shown.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Boot,
         Self::Disk,
         Self::Memory,
         Self::Images,
         Self::Emulated,
+        Self::Builds,
     ];
 
     /// What the table is about.
@@ -94,6 +97,7 @@ impl Topic {
             Self::Memory => "Memory",
             Self::Images => "Images",
             Self::Emulated => "Emulated",
+            Self::Builds => "Builds",
         }
     }
 }
@@ -125,6 +129,8 @@ pub enum Unit {
     Seconds,
     /// Bytes.
     Bytes,
+    /// One figure by another.
+    Ratio,
 }
 
 impl Unit {
@@ -137,6 +143,7 @@ impl Unit {
             Self::Seconds => format!("{value:.1} s"),
             Self::Bytes if value.abs() < 100.0 * MIB => format!("{:.1} MiB", value / MIB),
             Self::Bytes => format!("{:.0} MiB", value / MIB),
+            Self::Ratio => format!("{value:.2}"),
         }
     }
 }

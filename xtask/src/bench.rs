@@ -5,14 +5,23 @@ use anyhow::Result;
 use crate::run::{check, kcluster, root};
 use crate::setup;
 
-/// Takes each figure `runs` times and writes docs/benchmarks.md; what changed since the last
-/// time is told.
-pub(crate) fn run(runs: u32) -> Result<()> {
+/// Takes each figure `runs` times and writes a page of docs/: of builds, which take an hour, or of all else. What
+/// changed since the last time is told.
+pub(crate) fn run(runs: Option<u32>, builds: bool) -> Result<()> {
     setup::run()?;
-    let page = root().join("docs/benchmarks.md");
-    let last = root().join("target/bench.json");
-    let mut bench = kcluster(["bench", "all", "--runs", &runs.to_string()]);
-    bench.arg("--markdown").arg(page);
+    let (topic, page) = if builds {
+        ("builds", "builds")
+    } else {
+        ("all", "benchmarks")
+    };
+    let last = root().join(format!("target/bench-{topic}.json"));
+    let mut bench = kcluster(["bench", topic]);
+    if let Some(runs) = runs {
+        bench.args(["--runs", &runs.to_string()]);
+    }
+    bench
+        .arg("--markdown")
+        .arg(root().join(format!("docs/{page}.md")));
     if last.exists() {
         bench.arg("--compare").arg(&last);
     }

@@ -43,9 +43,12 @@ enum Command {
     Book,
     /// Measure boots, disk, memory and images, and write docs/benchmarks.md
     Bench {
-        /// How often each figure is taken
-        #[arg(long, default_value_t = 5)]
-        runs: u32,
+        /// How often each figure is taken [default: 5, of builds 1]
+        #[arg(long)]
+        runs: Option<u32>,
+        /// Measure instead what node images of each architecture cost to build, and write docs/builds.md
+        #[arg(long)]
+        builds: bool,
     },
 }
 
@@ -57,6 +60,6 @@ fn main() -> anyhow::Result<()> {
         Command::Test { suite: Some(suite) } => suites::run(suite),
         Command::Picture => picture::run(),
         Command::Book => book::run(),
-        Command::Bench { runs } => bench::run(runs),
+        Command::Bench { runs, builds } => bench::run(runs, builds),
     }
 }

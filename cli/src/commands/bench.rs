@@ -1,5 +1,6 @@
-//! `bench boot`, `disk`, `memory`, `images`, `emulated`, `all`.
+//! `bench boot`, `disk`, `memory`, `images`, `emulated`, `builds`, `all`.
 
+mod builds;
 mod child;
 mod kcluster;
 mod kind;
@@ -40,15 +41,17 @@ enum Sub {
     Images(Options),
     /// Seconds until a cluster of another architecture is all Ready: cold, and from a snapshot
     Emulated(Options),
-    /// All of these, from the same clusters where they can be
+    /// Processor time that the node image of each architecture takes, with empty caches
+    Builds(Options),
+    /// All of these but builds, from the same clusters where they can be
     All(Options),
 }
 
 #[derive(Debug, clap::Args)]
 struct Options {
-    /// How often each figure is taken
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
-    runs: u8,
+    /// How often each figure is taken [default: 5, of builds 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    runs: Option<u8>,
     /// How long a cluster idles before its disk and memory are measured
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     settle: Timeout,
@@ -103,7 +106,13 @@ impl Sub {
             Self::Memory(options) => (options, [Topic::Memory].into()),
             Self::Images(options) => (options, [Topic::Images].into()),
             Self::Emulated(options) => (options, [Topic::Emulated].into()),
-            Self::All(options) => (options, Topic::ALL.into()),
+            Self::Builds(options) => (options, [Topic::Builds].into()),
+            Self::All(options) => {
+                let mut topics = BTreeSet::from(Topic::ALL);
+                // They take an hour, the others half of one.
+                topics.remove(&Topic::Builds);
+                (options, topics)
+            }
         }
     }
 }
@@ -117,8 +126,11 @@ impl Args {
     pub(crate) async fn run(self, context: Context) -> anyhow::Result<u8> {
         let (options, topics) = self.command.parts();
         let plan = Plan {
+            runs: options.runs.unwrap_or(match self.command {
+                Sub::Builds(_) => 1,
+                _ => 5,
+            }),
             topics,
-            runs: options.runs,
             settle: options.settle.0,
         };
         // A run takes minutes: what it is to be compared with has to be readable before.
@@ -197,7 +209,6 @@ async fn measure(context: &Context, plan: &Plan, with_kind: bool) -> anyhow::Res
     let (engine, info) = engine::probe(settings, &context.hub).await?;
     let engine = engine.as_ref();
     let request = image::request(settings, settings.platform_on(info.arch)?)?;
-    let reference = image::ensure(context, engine, &request).await?;
     let mut bench = Bench {
         format: FORMAT,
         at: Timestamp::now(),
@@ -210,10 +221,17 @@ async fn measure(context: &Context, plan: &Plan, with_kind: bool) -> anyhow::Res
             .hub
             .warn(&"the machine is busy: times will be those of a busy machine");
     }
-    if plan.has(Topic::Images) {
-        images(engine, &reference, &mut bench).await?;
+    if plan.has(Topic::Builds) {
+        builds::measure(context, plan.runs, &mut bench).await?;
     }
-    if plan.boots() || plan.has(Topic::Emulated) {
+    let clusters = plan.boots() || plan.has(Topic::Emulated);
+    if clusters || plan.has(Topic::Images) {
+        let reference = image::ensure(context, engine, &request).await?;
+        if plan.has(Topic::Images) {
+            images(engine, &reference, &mut bench).await?;
+        }
+    }
+    if clusters {
         kcluster::measure(context, engine, &info, plan, &mut bench).await?;
     }
     let kind = if with_kind {

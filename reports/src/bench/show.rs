@@ -15,7 +15,8 @@ pub fn markdown(bench: &Bench, written_by: &str) -> String {
     } = bench;
     let mut text = format!(
         "# Benchmarks\n\nWritten by `{written_by}` on {date}: {} processors, {:.0} GiB, {}, {}, cgroup v{}, Kubernetes {kubernetes}, \
-images present. Times are those of whole commands, from their start to their end; Ready is all nodes and all kube-system pods. Disk is \
+images present. Times are those of whole commands, from their start to their end; Ready is all nodes and all kube-system pods. Builds begin \
+with empty caches; their times are the processors'. Disk is \
 what is allocated, not what files claim to hold. Memory is the machine's MemAvailable before and after.\n",
         machine.cpus,
         machine.memory as f64 / f64::from(1 << 30),

@@ -64,7 +64,7 @@ fn a_peers_figure_stands_beside_ours_and_limits_are_checked() {
     insta::assert_snapshot!(markdown(&bench, "cargo xtask bench"), @r"
     # Benchmarks
 
-    Written by `cargo xtask bench` on 1970-01-01: 2 processors, 24 GiB, Docker 20.10.24, overlay2, cgroup v1, Kubernetes 1.36.3, images present. Times are those of whole commands, from their start to their end; Ready is all nodes and all kube-system pods. Disk is what is allocated, not what files claim to hold. Memory is the machine's MemAvailable before and after.
+    Written by `cargo xtask bench` on 1970-01-01: 2 processors, 24 GiB, Docker 20.10.24, overlay2, cgroup v1, Kubernetes 1.36.3, images present. Times are those of whole commands, from their start to their end; Ready is all nodes and all kube-system pods. Builds begin with empty caches; their times are the processors'. Disk is what is allocated, not what files claim to hold. Memory is the machine's MemAvailable before and after.
 
     ## Boot
 

@@ -8,11 +8,20 @@ use kcluster_reports::text::xml_text;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use crate::config::as_variables;
 use crate::context::Context;
 use crate::error::Told;
 
 /// How many lines of a failed command are shown.
 const LINES: usize = 12;
+
+/// kcluster itself, with all of this process's settings.
+pub(super) fn kcluster(context: &Context, args: &[&str]) -> anyhow::Result<Command> {
+    let program = std::env::current_exe().context("failed to find this program")?;
+    let mut command = Command::new(program);
+    command.args(args).envs(as_variables(&context.settings));
+    Ok(command)
+}
 
 /// Runs `command` and returns how long it took. A signal to us is one to it, so that it removes what
 /// it made.

@@ -1,19 +1,16 @@
 //! Our own figures, from the commands that users run.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use kcluster_cluster::engine::{Engine, EngineInfo};
 use kcluster_cluster::{ROLE, list, of_cluster};
 use kcluster_matrix::{Arch, ClusterName, EventKind, Role, Sink, Step};
 use kcluster_reports::bench::{Bench, Row, Topic};
 use tempfile::TempDir;
-use tokio::process::Command;
 
 use super::rows::{self, LARGE};
 use super::{Plan, available, child, memory};
-use crate::config::{as_variables, variable_of_state_dir};
+use crate::config::variable_of_state_dir;
 use crate::context::Context;
 use crate::error::Told;
 use crate::output::{Record, events_file};
@@ -29,7 +26,6 @@ const WORTH_A_LINE: f64 = 4.0 * 1_048_576.0;
 
 struct Own<'a> {
     context: &'a Context,
-    program: PathBuf,
     /// State of its own: what is known of the user's clusters is not touched.
     state: TempDir,
 }
@@ -51,7 +47,6 @@ pub(super) async fn measure(
     }
     let own = Own {
         context,
-        program: std::env::current_exe().context("failed to find this program")?,
         state: TempDir::with_prefix("kcluster-bench-")?,
     };
     let result = own.every_run(engine, info, plan, bench).await;
@@ -284,11 +279,8 @@ impl Own<'_> {
 
     /// kcluster itself, with all of this process's settings.
     async fn run(&self, args: &[&str]) -> anyhow::Result<Duration> {
-        let mut command = Command::new(&self.program);
-        command
-            .args(args)
-            .envs(as_variables(&self.context.settings))
-            .env(variable_of_state_dir(), self.state.path());
+        let mut command = child::kcluster(self.context, args)?;
+        command.env(variable_of_state_dir(), self.state.path());
         child::timed(self.context, command, None).await
     }
 }

@@ -48,6 +48,18 @@ pub(super) fn emulated(arch: Arch, from: &str, limit: f64) -> Row {
     ours(Topic::Emulated, what, Unit::Seconds, Some(limit))
 }
 
+/// What building a node image costs the processors.
+pub(super) fn build(arch: Arch) -> Row {
+    let what = format!("node image of {arch}, processor time");
+    ours(Topic::Builds, what, Unit::Seconds, None)
+}
+
+/// The same by what the machine's own costs.
+pub(super) fn build_ratio(arch: Arch, native: Arch) -> Row {
+    let what = format!("node image of {arch} ÷ {native}, processor time");
+    ours(Topic::Builds, what, Unit::Ratio, Some(1.3))
+}
+
 pub(super) fn resumed() -> Row {
     let what = format!("resume of 1+{LARGE}, the API answers");
     ours(Topic::Boot, what, Unit::Seconds, Some(2.0))

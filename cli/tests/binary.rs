@@ -77,6 +77,7 @@ fn help_of_each_command() {
         "e2e-serial",
         "images",
         "images build",
+        "images remove",
         "images prune",
         "list",
         "nodes",

@@ -255,7 +255,7 @@ impl Repository {
         let tree = self.git(&["rev-parse", "--verify", &format!("{commit}^{{tree}}")])?;
         let tree = tree.trim_end();
         let key = Recipe::new("git-tree", 1).with("tree", tree).key();
-        let what = format!("sources at {}", commit.get(..12).unwrap_or(commit));
+        let what = format!("sources of Kubernetes {}", self.version(commit)?);
         let make = async |dir: PathBuf| {
             let files = dir.join("tree");
             fs::create_dir_all(&files)?;

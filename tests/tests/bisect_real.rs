@@ -40,6 +40,10 @@ impl Found {
             report: read("bisect.md"),
         };
         eprintln!("{}\n{}", output.stdout, found.report);
+        // What was built of a commit is gone with it; of the release itself more may be there.
+        let images = kcluster.run(&["images", "list"]).unwrap();
+        let images = images.expect_code(0).unwrap().stdout;
+        assert!(!images.contains(" v1.36.3-"), "{images}");
         suite::note(&format!(
             "{} candidates: {} boots and {} runs in {:.0} s",
             history.candidates,

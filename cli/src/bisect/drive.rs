@@ -1,5 +1,6 @@
 //! The loop: ask the search, test the point, until it is over or we are to stop.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use kcluster_matrix::bisect::{Conclusion, Next};
@@ -18,6 +19,8 @@ use crate::error::Told;
 #[derive(Default)]
 struct Ahead {
     points: Vec<(String, CancellationToken)>,
+    /// All that were ever begun.
+    begun: BTreeSet<String>,
     task: Option<JoinHandle<()>>,
 }
 
@@ -25,6 +28,8 @@ impl Ahead {
     fn begin(&mut self, jobs: Vec<(String, Job)>) {
         self.end();
         let before = self.task.take();
+        self.begun
+            .extend(jobs.iter().map(|(point, _)| point.clone()));
         let jobs: Vec<(String, Job, CancellationToken)> = jobs
             .into_iter()
             .map(|(point, job)| (point, job, CancellationToken::new()))
@@ -147,6 +152,13 @@ pub(crate) async fn drive(
         }
     };
     ahead.ended().await;
+    if conclusion.is_some() && saved.plan.test.boots() {
+        for point in &ahead.begun {
+            if saved.search.verdict(point).is_none() {
+                judge.forget(saved, point).await?;
+            }
+        }
+    }
     match conclusion {
         Some(Conclusion::Found { .. } | Conclusion::OneOf { .. }) => Ok(exit::PASSED),
         Some(Conclusion::WrongEnd { .. }) => Ok(exit::BAD_INPUT),

@@ -62,6 +62,9 @@ impl Judge<'_> {
         let session = self.session(saved, &mut attempt, built).await;
         if saved.plan.test.boots() {
             self.down(saved).await?;
+            if matches!(session, Ok(Session::Told)) {
+                self.forget(saved, point).await?;
+            }
         }
         attempt.took = clock.elapsed();
         saved.attempts.push(attempt);
@@ -232,6 +235,27 @@ impl Judge<'_> {
                 down.tail(LINES)
             ))),
         }
+    }
+
+    /// Removes what was built of a revision that is not needed any more: a gigabyte each would fill the disks of those who search long.
+    /// Versions stay, for there are few and others use them.
+    pub(super) async fn forget(&self, saved: &Saved, point: &str) -> anyhow::Result<()> {
+        let source = saved.plan.source_at(point);
+        if source.is_empty() {
+            return Ok(());
+        }
+        let mut words = vec!["images".to_owned(), "remove".to_owned()];
+        words.extend(source);
+        let log = self.folder.path().join("remove.log");
+        let remove = self.job(words, log, false);
+        if remove.run(&CancellationToken::new()).await? != Ended::Code(0) {
+            self.context.hub.warn(&format_args!(
+                "what was built of {} stays:\n{}",
+                short(point),
+                remove.tail(LINES)
+            ));
+        }
+        Ok(())
     }
 
     /// What builds a point ahead of its turn.

@@ -1,4 +1,4 @@
-//! `images build`, `list`, `verify`, `push`, `sizes`, `prune`.
+//! `images build`, `list`, `verify`, `push`, `sizes`, `remove`, `prune`.
 
 mod push;
 mod verify;
@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use camino::Utf8PathBuf;
 use clap::Subcommand;
 use jiff::Timestamp;
-use kcluster_cluster::engine::{ImageInfo, Labels};
+use kcluster_cluster::engine::{Engine, ImageInfo, Labels};
 use kcluster_cluster::{ARCH, EMULATION, KUBERNETES, node_images};
-use kcluster_images::{Cache, Made};
+use kcluster_images::{Cache, Made, Pruned};
 use kcluster_matrix::{Emulation, Platform, Step, exit};
 
 use crate::config::{E2eImages, ImageFlags, Layer, Settings, SourceFlags, Timeout};
@@ -44,6 +44,13 @@ enum Sub {
     Push(push::Push),
     /// Show what images and cached builds take on disk
     Sizes,
+    /// Remove one node image, if no cluster uses it, and all that was built of its version of Kubernetes
+    Remove {
+        #[command(flatten)]
+        image: ImageFlags,
+        #[command(flatten)]
+        source: SourceFlags,
+    },
     /// Remove node images that no cluster uses, and builds that were not used for a while
     Prune {
         /// Remove builds that were not used for this long
@@ -67,7 +74,9 @@ impl Args {
     pub(crate) fn layer(&self) -> Layer {
         match &self.command {
             Sub::Build(build) => Layer::of([&build.image.0, &build.source.0]),
-            Sub::List { image, source, .. } => Layer::of([&image.0, &source.0]),
+            Sub::List { image, source, .. } | Sub::Remove { image, source } => {
+                Layer::of([&image.0, &source.0])
+            }
             Sub::Verify(verify) => verify.layer(),
             Sub::Push(push) => push.layer(),
             _ => Layer::default(),
@@ -94,6 +103,11 @@ impl Args {
             Sub::Verify(verify) => return verify.run(&context).await,
             Sub::Push(push) => push.run(&context).await?,
             Sub::Sizes => sizes(&context).await?,
+            Sub::Remove { .. } => {
+                image::version(&context.settings)?;
+                image::source(&context.settings)?;
+                remove(&context).await?;
+            }
             Sub::Prune { unused_for } => prune(&context, unused_for).await?,
         }
         Ok(exit::PASSED)
@@ -214,11 +228,14 @@ async fn sizes(context: &Context) -> anyhow::Result<()> {
 }
 
 /// Images that a node was made from stay, whoever's node it is.
-async fn prune(context: &Context, unused_for: Timeout) -> anyhow::Result<()> {
-    let engine = engine::open(&context.settings).await?;
+async fn remove_unused(
+    context: &Context,
+    engine: &dyn Engine,
+    images: impl IntoIterator<Item = ImageInfo>,
+) -> anyhow::Result<()> {
     let nodes = engine.nodes(&Labels::new()).await?;
     let used: BTreeSet<String> = nodes.into_iter().map(|node| node.image).collect();
-    for image in engine.images(&node_images()).await? {
+    for image in images {
         let name = image.references.first().unwrap_or(&image.id).clone();
         if used.contains(&image.id)
             || image
@@ -234,13 +251,41 @@ async fn prune(context: &Context, unused_for: Timeout) -> anyhow::Result<()> {
             context.printer.tell(&format!("removed {name}"));
         }
     }
-    let pruned = Cache::open(&context.settings.cache_dir)?.prune(unused_for.0)?;
+    Ok(())
+}
+
+fn tell_pruned(context: &Context, pruned: &Pruned) {
     let freed: u64 = pruned.removed.iter().map(|entry| entry.size).sum();
     let (count, kept) = (pruned.removed.len(), pruned.in_use.len());
     context.printer.tell(&format!(
         "removed {count} cached builds, {}; {kept} are in use",
         mib(freed)
     ));
+}
+
+async fn prune(context: &Context, unused_for: Timeout) -> anyhow::Result<()> {
+    let engine = engine::open(&context.settings).await?;
+    let images = engine.images(&node_images()).await?;
+    remove_unused(context, engine.as_ref(), images).await?;
+    let pruned = Cache::open(&context.settings.cache_dir)?.prune(unused_for.0)?;
+    tell_pruned(context, &pruned);
+    Ok(())
+}
+
+async fn remove(context: &Context) -> anyhow::Result<()> {
+    let settings = &context.settings;
+    let (engine, info) = engine::probe(settings, &context.hub).await?;
+    let request = image::request(settings, settings.platform_on(info.arch)?)?;
+    let reference = match settings.image.given() {
+        Some(given) => given.clone(),
+        None => request.reference()?,
+    };
+    // What was not made here is not ours to remove, whatever its name.
+    let mut images = engine.images(&node_images()).await?;
+    images.retain(|image| image.references.contains(&reference));
+    remove_unused(context, engine.as_ref(), images).await?;
+    let pruned = Cache::open(&settings.cache_dir)?.remove(&request.version)?;
+    tell_pruned(context, &pruned);
     Ok(())
 }
 

@@ -104,3 +104,31 @@ async fn pruning_spares_what_is_in_use_or_young() {
     assert_eq!(cache.prune(Duration::ZERO).unwrap().removed.len(), 1);
     assert!(cache.list().unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn what_was_built_of_a_version_goes_and_no_other_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::open(folder.path()).unwrap();
+    let version = "v1.36.3-34+b78f157e7f7391";
+    let (mine, used) = (
+        format!("images of Kubernetes {version} (amd64)"),
+        format!("e2e.test {version} (amd64)"),
+    );
+    for name in [
+        &mine,
+        "kubernetes v1.36.3 (amd64)",
+        "kubernetes v1.36.3-34+b78f157e7f7391a (amd64)",
+    ] {
+        write(&cache, name).await.unwrap();
+    }
+    let _in_use = write(&cache, &used).await.unwrap();
+    let pruned = cache.remove(&version.parse().unwrap()).unwrap();
+    let words = |listed: &[Listed]| -> Vec<String> {
+        listed.iter().map(|listed| listed.what.clone()).collect()
+    };
+    assert_eq!(
+        (words(&pruned.removed), words(&pruned.in_use)),
+        (vec![mine], vec![used])
+    );
+    assert_eq!(cache.list().unwrap().len(), 3);
+}

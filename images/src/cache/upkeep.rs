@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
+use kcluster_matrix::KubeVersion;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -81,11 +82,28 @@ impl Cache {
     /// When something cannot be read or removed.
     pub fn prune(&self, unused_for: Duration) -> Result<Pruned> {
         let now = SystemTime::now();
+        let unused =
+            |listed: &Listed| now.duration_since(listed.used).unwrap_or_default() >= unused_for;
+        let pruned = self.discard(unused)?;
+        for work in fs::read_dir(self.root.join("work"))? {
+            let work = work?;
+            self.exclusively(&work.file_name().to_string_lossy(), || remove(&work.path()))?;
+        }
+        Ok(pruned)
+    }
+
+    /// Removes what was built of exactly that version, which its words name, and is not in use now.
+    ///
+    /// # Errors
+    /// When something cannot be read or removed.
+    pub fn remove(&self, version: &KubeVersion) -> Result<Pruned> {
+        let version = version.to_string();
+        self.discard(|listed| listed.what.split(' ').any(|word| word == version))
+    }
+
+    fn discard(&self, unwanted: impl Fn(&Listed) -> bool) -> Result<Pruned> {
         let mut pruned = Pruned::default();
-        for listed in self.list()? {
-            if now.duration_since(listed.used).unwrap_or_default() < unused_for {
-                continue;
-            }
+        for listed in self.list()?.into_iter().filter(unwanted) {
             let key: Vec<_> = listed
                 .path
                 .iter()
@@ -106,10 +124,6 @@ impl Cache {
             } else {
                 pruned.in_use.push(listed);
             }
-        }
-        for work in fs::read_dir(self.root.join("work"))? {
-            let work = work?;
-            self.exclusively(&work.file_name().to_string_lossy(), || remove(&work.path()))?;
         }
         Ok(pruned)
     }

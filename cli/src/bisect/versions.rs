@@ -6,8 +6,8 @@ use kcluster_images::{known_versions, marked_version};
 use kcluster_matrix::bisect::{Goal, History};
 use kcluster_matrix::{KubeVersion, Sink, VersionRequest};
 
+use super::ends::{Asked, Found, LAST_GREEN, last_green};
 use super::plan::PointKind;
-use super::points::{Asked, Found, LAST_GREEN, last_green};
 use crate::config::SourceKind;
 use crate::context::Context;
 use crate::error::Told;

@@ -39,7 +39,7 @@ enum Sub {
     Memory(Options),
     /// What the node image takes unpacked, layer by layer
     Images(Options),
-    /// Seconds until a cluster of another architecture is all Ready: cold, and from a snapshot
+    /// Seconds until a cluster of each other architecture is all Ready: cold, and from a snapshot
     Emulated(Options),
     /// Processor time that the node image of each architecture takes, with empty caches
     Builds(Options),

@@ -19,8 +19,6 @@ use crate::output::{Record, events_file};
 const NAME: &str = "kcluster-bench";
 /// Its snapshot.
 const SNAPSHOT: &str = "bench";
-/// The architecture of emulated clusters.
-const FOREIGN: Arch = Arch::Arm64;
 /// Programs that take less are summed up.
 const WORTH_A_LINE: f64 = 4.0 * 1_048_576.0;
 
@@ -72,33 +70,23 @@ impl Own<'_> {
             }
         }
         if plan.has(Topic::Emulated) {
-            self.emulated(info, plan, bench).await?;
+            let foreign = |arch: &Arch| Some(*arch) != info.arch;
+            for arch in Arch::ALL.into_iter().filter(foreign) {
+                self.emulated(arch, plan, bench).await?;
+            }
         }
         Ok(())
     }
 
     /// Clusters of another architecture, cold and from a snapshot.
-    async fn emulated(
-        &self,
-        info: &EngineInfo,
-        plan: &Plan,
-        bench: &mut Bench,
-    ) -> anyhow::Result<()> {
-        let cold = rows::emulated(FOREIGN, "cold", 60.0);
-        let restored = rows::emulated(FOREIGN, "from a snapshot", 30.0);
-        if info.arch == Some(FOREIGN) {
-            let reason = "it is this machine's own architecture";
-            bench.skip(cold, reason);
-            bench.skip(restored, reason);
-            return Ok(());
-        }
+    async fn emulated(&self, arch: Arch, plan: &Plan, bench: &mut Bench) -> anyhow::Result<()> {
+        let cold = rows::emulated(arch, "cold", 60.0);
+        let restored = rows::emulated(arch, "from a snapshot", 30.0);
         // The image is no part of a boot.
-        self.run(&["images", "build", "--arch", FOREIGN.as_str()])
+        self.run(&["images", "build", "--arch", arch.as_str()])
             .await?;
         for run in 1..=plan.runs {
-            let took = self
-                .up(rows::EMULATED, &["--arch", FOREIGN.as_str()])
-                .await?;
+            let took = self.up(rows::EMULATED, &["--arch", arch.as_str()]).await?;
             bench.take(cold.clone(), took.as_secs_f64());
             self.run(&["snapshot", "save", "--name", NAME, SNAPSHOT])
                 .await?;
@@ -106,7 +94,7 @@ impl Own<'_> {
             let again = self.restore().await?;
             bench.take(restored.clone(), again.as_secs_f64());
             self.context.hub.note(&format_args!(
-                "run {run} of {}: 1+{} of {FOREIGN} all Ready after {:.1} s, from a snapshot after {:.1} s",
+                "run {run} of {}: 1+{} of {arch} all Ready after {:.1} s, from a snapshot after {:.1} s",
                 plan.runs,
                 rows::EMULATED,
                 took.as_secs_f64(),

@@ -40,7 +40,7 @@ pub(super) fn restored() -> Row {
     ours(Topic::Boot, what, Unit::Seconds, Some(6.0))
 }
 
-/// Clusters of the other architecture have one worker.
+/// Clusters of other architectures have one worker.
 pub(super) const EMULATED: u8 = 1;
 
 pub(super) fn emulated(arch: Arch, from: &str, limit: f64) -> Row {

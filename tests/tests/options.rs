@@ -20,9 +20,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use kcluster_tests::{
-    Kcluster, SettingsSchema, docker, index_of_many, junit_totals, real_clusters,
-};
+use kcluster_tests::{Kcluster, SettingsSchema, docker, index_of_many, junit_totals};
 use serde_json::Value;
 
 use support::{get, good, inside, leaving_nothing, specs};
@@ -30,48 +28,49 @@ use support::{get, good, inside, leaving_nothing, specs};
 #[test]
 #[ignore = "suite options: three control planes are too much for CI"]
 fn three_control_planes_lose_one_while_specs_run() {
-    if !real_clusters("three_control_planes_lose_one_while_specs_run") {
-        return;
-    }
-    leaving_nothing("h", |kcluster| {
-        let up = ["up", "--name", "h", "--control-planes", "3", "--nodes", "2"];
-        let first = good(kcluster, &up);
-        eprintln!("3 + 2: {:.1} s\n{}", first.took.as_secs_f64(), first.stderr);
-        let members = "etcdctl version >/dev/null 2>&1; kubectl get pods -n kube-system -l component=etcd -o name | wc -l";
-        assert_eq!(
-            inside(kcluster, "h", "control-plane-2", members).trim(),
-            "3"
-        );
-        let nodes = get(kcluster, "h", &["nodes"]);
-        assert_eq!(
-            nodes["items"].as_array().unwrap().len(),
-            5,
-            "the load balancer is no node"
-        );
+    leaving_nothing(
+        "three_control_planes_lose_one_while_specs_run",
+        "h",
+        |kcluster| {
+            let up = ["up", "--name", "h", "--control-planes", "3", "--nodes", "2"];
+            let first = good(kcluster, &up);
+            eprintln!("3 + 2: {:.1} s\n{}", first.took.as_secs_f64(), first.stderr);
+            let members = "etcdctl version >/dev/null 2>&1; kubectl get pods -n kube-system -l component=etcd -o name | wc -l";
+            assert_eq!(
+                inside(kcluster, "h", "control-plane-2", members).trim(),
+                "3"
+            );
+            let nodes = get(kcluster, "h", &["nodes"]);
+            assert_eq!(
+                nodes["items"].as_array().unwrap().len(),
+                5,
+                "the load balancer is no node"
+            );
 
-        lose_one(kcluster);
-        let again = good(kcluster, &up);
-        assert!(
-            again.stderr.contains("starting h-control-plane again"),
-            "{}",
-            again.stderr
-        );
-        // All of them together: nothing but the balancer and a majority is needed.
-        good(kcluster, &["suspend", "--name", "h"]);
-        good(kcluster, &["resume", "--name", "h"]);
-        specs(
-            kcluster,
-            "h",
-            &["ConfigMap should be consumable via the environment"],
-            1,
-        );
-        good(kcluster, &["snapshot", "save", "--name", "h", "one"]);
-        good(kcluster, &["down", "--name", "h"]);
-        let restored = good(kcluster, &["snapshot", "restore", "--name", "h", "one"]);
-        eprintln!("restored: {:.1} s", restored.took.as_secs_f64());
-        good(kcluster, &["kubectl", "--name", "h", "--", "get", "nodes"]);
-        good(kcluster, &["snapshot", "remove", "--name", "h", "one"]);
-    });
+            lose_one(kcluster);
+            let again = good(kcluster, &up);
+            assert!(
+                again.stderr.contains("starting h-control-plane again"),
+                "{}",
+                again.stderr
+            );
+            // All of them together: nothing but the balancer and a majority is needed.
+            good(kcluster, &["suspend", "--name", "h"]);
+            good(kcluster, &["resume", "--name", "h"]);
+            specs(
+                kcluster,
+                "h",
+                &["ConfigMap should be consumable via the environment"],
+                1,
+            );
+            good(kcluster, &["snapshot", "save", "--name", "h", "one"]);
+            good(kcluster, &["down", "--name", "h"]);
+            let restored = good(kcluster, &["snapshot", "restore", "--name", "h", "one"]);
+            eprintln!("restored: {:.1} s", restored.took.as_secs_f64());
+            good(kcluster, &["kubectl", "--name", "h", "--", "get", "nodes"]);
+            good(kcluster, &["snapshot", "remove", "--name", "h", "one"]);
+        },
+    );
 }
 
 /// The control plane that was there first is killed in the middle of a run.
@@ -115,10 +114,7 @@ fn lose_one(kcluster: &Kcluster) {
 #[test]
 #[ignore = "suite options: real clusters, each with many keys"]
 fn many_keys_at_once() {
-    if !real_clusters("many_keys_at_once") {
-        return;
-    }
-    leaving_nothing("k", |kcluster| {
+    leaving_nothing("many_keys_at_once", "k", |kcluster| {
         let data = kcluster.state().join("data");
         fs_err::create_dir_all(&data).unwrap();
         fs_err::write(data.join("told"), "by the host\n").unwrap();
@@ -351,10 +347,7 @@ fn both_families(kcluster: &Kcluster) {
 #[test]
 #[ignore = "suite options: real clusters, each with many keys"]
 fn ipv6_and_ptp() {
-    if !real_clusters("ipv6_and_ptp") {
-        return;
-    }
-    leaving_nothing("s", six_alone);
+    leaving_nothing("ipv6_and_ptp", "s", six_alone);
 }
 
 fn six_alone(kcluster: &Kcluster) {

@@ -283,6 +283,10 @@ async fn remove(context: &Context) -> anyhow::Result<()> {
     // What was not made here is not ours to remove, whatever its name.
     let mut images = engine.images(&node_images()).await?;
     images.retain(|image| image.references.contains(&reference));
+    if images.is_empty() {
+        let told = format!("the engine has no node image {reference}");
+        context.printer.tell(&told);
+    }
     remove_unused(context, engine.as_ref(), images).await?;
     let pruned = Cache::open(&settings.cache_dir)?.remove(&request.version)?;
     tell_pruned(context, &pruned);

@@ -26,10 +26,7 @@ const LONG: &str = "Probing container should \\*not\\* be restarted with a exec"
 #[test]
 #[ignore = "suite options: real clusters, each with many keys"]
 fn boots_and_runs_obey_their_keys() {
-    if !real_clusters("boots_and_runs_obey_their_keys") {
-        return;
-    }
-    leaving_nothing(NAME, |kcluster| {
+    leaving_nothing("boots_and_runs_obey_their_keys", NAME, |kcluster| {
         boots_end_in_time_and_leave_what_was_asked(kcluster);
         as_much_is_told_as_was_asked(kcluster);
         specs_run_at_the_same_time_as_processes_say(kcluster);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
-use kcluster_tests::{Files, Kcluster, S390X, Served, digest, docker, real_clusters};
+use kcluster_tests::{Files, Kcluster, S390X, Served, digest, docker};
 
 use super::support::{get, good, inside, leaving_nothing};
 
@@ -68,10 +68,7 @@ impl Kubernetes {
 #[test]
 #[ignore = "suite options: makes three node images in a cache of its own"]
 fn nodes_run_what_each_source_gave() {
-    if !real_clusters("nodes_run_what_each_source_gave") {
-        return;
-    }
-    leaving_nothing(NAME, |kcluster| {
+    leaving_nothing("nodes_run_what_each_source_gave", NAME, |kcluster| {
         let kubernetes = Kubernetes::new(kcluster);
         let server = Files::start().unwrap();
         from_a_folder(kcluster, &kubernetes, &server);
@@ -245,10 +242,7 @@ fn from_an_address_for_each(kcluster: &Kcluster, kubernetes: &Kubernetes, server
 #[test]
 #[ignore = "suite options: builds the images of specs of another architecture"]
 fn pods_alone_are_emulated() {
-    if !real_clusters("pods_alone_are_emulated") {
-        return;
-    }
-    leaving_nothing(NAME, |kcluster| {
+    leaving_nothing("pods_alone_are_emulated", NAME, |kcluster| {
         let up = [
             "up",
             "--name",

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
+use kcluster_images::{Cache, Repository};
 use kcluster_matrix::bisect::Answer;
 use kcluster_matrix::{Sink, exit};
 use kcluster_reports::bisect::{Attempt, short};
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::child::{Ended, Job};
 use super::folder::{Folder, Saved};
-use super::plan::Test;
+use super::plan::{PointKind, Test};
 use crate::context::Context;
 use crate::error::Told;
 
@@ -237,15 +238,21 @@ impl Judge<'_> {
         }
     }
 
-    /// Removes what was built of a revision that is not needed any more: a gigabyte each would fill the disks of those who search long.
-    /// Versions stay, for there are few and others use them.
+    /// Removes what was built of a commit that is not needed any more: a gigabyte each would fill the disks of those who
+    /// search long. Releases stay, for there are few, and others use them.
     pub(super) async fn forget(&self, saved: &Saved, point: &str) -> anyhow::Result<()> {
-        let source = saved.plan.source_at(point);
-        if source.is_empty() {
+        let PointKind::Git { repository } = &saved.plan.points else {
+            return Ok(());
+        };
+        let cache = Cache::open(&self.context.settings.cache_dir)?;
+        if !Repository::open(&cache, repository)?
+            .version(point)?
+            .is_build()
+        {
             return Ok(());
         }
         let mut words = vec!["images".to_owned(), "remove".to_owned()];
-        words.extend(source);
+        words.extend(saved.plan.source_at(point));
         let log = self.folder.path().join("remove.log");
         let remove = self.job(words, log, false);
         if remove.run(&CancellationToken::new()).await? != Ended::Code(0) {

@@ -44,7 +44,7 @@ enum Sub {
     Push(push::Push),
     /// Show what images and cached builds take on disk
     Sizes,
-    /// Remove one node image, if no cluster uses it, and all that was built of its version of Kubernetes
+    /// Remove one node image, if no cluster uses it, and what was built of its version of Kubernetes for its architecture
     Remove {
         #[command(flatten)]
         image: ImageFlags,
@@ -288,7 +288,8 @@ async fn remove(context: &Context) -> anyhow::Result<()> {
         context.printer.tell(&told);
     }
     remove_unused(context, engine.as_ref(), images).await?;
-    let pruned = Cache::open(&settings.cache_dir)?.remove(&request.version)?;
+    let pruned =
+        Cache::open(&settings.cache_dir)?.remove(&request.version, request.platform.arch())?;
     tell_pruned(context, &pruned);
     Ok(())
 }

@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use kcluster_matrix::Arch;
 use kcluster_matrix::event::Silent;
 
 use std::time::Duration;
@@ -116,13 +117,16 @@ async fn what_was_built_of_a_version_goes_and_no_other_does() {
     );
     for name in [
         &mine,
+        &format!("kubernetes {version} (s390x)"),
         "kubernetes v1.36.3 (amd64)",
         "kubernetes v1.36.3-34+b78f157e7f7391a (amd64)",
     ] {
         write(&cache, name).await.unwrap();
     }
     let _in_use = write(&cache, &used).await.unwrap();
-    let pruned = cache.remove(&version.parse().unwrap()).unwrap();
+    let pruned = cache
+        .remove(&version.parse().unwrap(), Arch::Amd64)
+        .unwrap();
     let words = |listed: &[Listed]| -> Vec<String> {
         listed.iter().map(|listed| listed.what.clone()).collect()
     };
@@ -130,5 +134,5 @@ async fn what_was_built_of_a_version_goes_and_no_other_does() {
         (words(&pruned.removed), words(&pruned.in_use)),
         (vec![mine], vec![used])
     );
-    assert_eq!(cache.list().unwrap().len(), 3);
+    assert_eq!(cache.list().unwrap().len(), 4);
 }

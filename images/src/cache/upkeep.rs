@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
-use kcluster_matrix::KubeVersion;
+use kcluster_matrix::{Arch, KubeVersion};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -92,13 +92,16 @@ impl Cache {
         Ok(pruned)
     }
 
-    /// Removes what was built of exactly that version, which its words name, and is not in use now.
+    /// Removes what was built of exactly that version for that architecture, as its words say, and is not in use now.
     ///
     /// # Errors
     /// When something cannot be read or removed.
-    pub fn remove(&self, version: &KubeVersion) -> Result<Pruned> {
-        let version = version.to_string();
-        self.discard(|listed| listed.what.split(' ').any(|word| word == version))
+    pub fn remove(&self, version: &KubeVersion, arch: Arch) -> Result<Pruned> {
+        let (version, arch) = (version.to_string(), format!("({arch})"));
+        self.discard(|listed| {
+            let mut words = listed.what.split(' ');
+            words.any(|word| word == version) && words.all(|word| word == arch)
+        })
     }
 
     fn discard(&self, unwanted: impl Fn(&Listed) -> bool) -> Result<Pruned> {

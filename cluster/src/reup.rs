@@ -144,7 +144,11 @@ pub async fn reup(
         timeouts: Timeouts::of(spec.cell.emulation),
     };
     let stale = stale(engine, &control_plane.name, replacements).await?;
-    for one in replacements {
+    // While the API server starts again it refuses everybody: what is patched by way of it comes first.
+    let (by_api, in_nodes): (Vec<_>, Vec<_>) = replacements
+        .iter()
+        .partition(|one| one.component.workload().is_some());
+    for one in by_api.into_iter().chain(in_nodes) {
         let work = async {
             replace(engine, one, &status.nodes)
                 .await
@@ -232,44 +236,36 @@ async fn replace(
         engine.copy_in(&node.name, archive.clone()).await?;
     }
     let control_plane = &nodes[0].name;
-    match component {
-        Component::Kubelet => {
-            let restarted = wanted.map(|node| {
-                let spec = ExecSpec::new(["kcluster-node", "restart", "kubelet"]);
-                ask(engine, &node.name, spec)
-            });
-            try_join_all(restarted).await?;
-        }
-        Component::Proxy | Component::CoreDns => {
-            let kind = match component {
-                Component::Proxy => "daemonset",
-                _ => "deployment",
-            };
-            let patch = json!({ "spec": { "template": patch(component, &place) } });
-            let spec = ExecSpec::new([
-                "kubectl",
-                "--kubeconfig",
-                kubeadm::ADMIN,
-                "--namespace",
-                "kube-system",
-                "patch",
-                kind,
-                component.as_str(),
-                "--type=strategic",
-                "--patch",
-                &patch.to_string(),
-            ]);
-            ask(engine, control_plane, spec).await?;
-        }
-        _ => {
-            // The kubelet would take a half-written file in the folder for another pod.
-            let script = "set -e; file=/etc/kubernetes/manifests/$0.yaml; \
-                kubectl patch --local --filename $file --type=strategic --patch \"$1\" --output yaml > /etc/kubernetes/$0.new; \
-                mv /etc/kubernetes/$0.new $file";
-            let patch = patch(component, &place).to_string();
-            let spec = ExecSpec::new(["sh", "-c", script, component.as_str(), &patch]);
-            ask(engine, control_plane, spec).await?;
-        }
+    if component == Component::Kubelet {
+        let restarted = wanted.map(|node| {
+            let spec = ExecSpec::new(["kcluster-node", "restart", "kubelet"]);
+            ask(engine, &node.name, spec)
+        });
+        try_join_all(restarted).await?;
+    } else if let Some(workload) = component.workload() {
+        let patch = json!({ "spec": { "template": patch(component, &place) } });
+        let spec = ExecSpec::new([
+            "kubectl",
+            "--kubeconfig",
+            kubeadm::ADMIN,
+            "--namespace",
+            "kube-system",
+            "patch",
+            workload,
+            component.as_str(),
+            "--type=strategic",
+            "--patch",
+            &patch.to_string(),
+        ]);
+        ask(engine, control_plane, spec).await?;
+    } else {
+        // The kubelet would take a half-written file in the folder for another pod.
+        let script = "set -e; file=/etc/kubernetes/manifests/$0.yaml; \
+            kubectl patch --local --filename $file --type=strategic --patch \"$1\" --output yaml > /etc/kubernetes/$0.new; \
+            mv /etc/kubernetes/$0.new $file";
+        let patch = patch(component, &place).to_string();
+        let spec = ExecSpec::new(["sh", "-c", script, component.as_str(), &patch]);
+        ask(engine, control_plane, spec).await?;
     }
     Ok(())
 }
@@ -343,6 +339,11 @@ mod tests {
         assert_eq!(count("copy_in a-worker-1"), 2, "{calls:#?}");
         assert_eq!(count("copy_in a-control-plane"), 3);
         assert_eq!(count("exec a-worker-1 kcluster-node restart kubelet"), 1);
+        let place = |what: &str| calls.iter().position(|call| call.contains(what)).unwrap();
+        assert!(
+            place("patch daemonset") < place("/etc/kubernetes/manifests"),
+            "an API server that starts again refuses the patch: {calls:#?}"
+        );
         let there = stage
             .engine
             .file("a-worker-1", "/var/lib/kcluster/bin/kubelet");

@@ -45,6 +45,17 @@ components! {
     CoreDns = "coredns", "/coredns";
 }
 
+impl Component {
+    /// What keeps its pods, where that is not a kubelet alone.
+    pub(super) fn workload(self) -> Option<&'static str> {
+        match self {
+            Self::Proxy => Some("daemonset"),
+            Self::CoreDns => Some("deployment"),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Component {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())

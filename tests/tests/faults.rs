@@ -8,6 +8,7 @@
     reason = "a test fails by panicking and tells its timings"
 )]
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -276,6 +277,17 @@ fn a_worker_killed_in_the_middle_of_a_run_makes_it_errored() {
         );
         std::thread::sleep(Duration::from_millis(200));
     }
+    // What runs specs must not be pruned by another process meanwhile: the commands, e2e.test, ginkgo, and kubectl.
+    let held = fs_err::read_dir(format!("/proc/{}/fd", run.id())).unwrap();
+    let held = held.map(|fd| fs_err::read_link(fd.unwrap().path()).unwrap_or_default());
+    let held: BTreeSet<_> = held.collect();
+    let of = |kind: &str| {
+        let locks = format!("/locks/{kind}-");
+        let held = held.iter();
+        held.filter(|file| file.to_string_lossy().contains(&locks))
+            .count()
+    };
+    assert!(of("kubernetes") >= 3 && of("kubectl") >= 1, "{held:?}");
     docker(&["kill", "k-worker-2"]).unwrap();
     let killed = Instant::now();
     let code = run.wait().unwrap().code();

@@ -4,6 +4,7 @@ use camino::Utf8PathBuf;
 use kcluster_e2e::marks::Gauge;
 use kcluster_e2e::run::not_run;
 use kcluster_e2e::{Durations, E2eError, End, RunRequest, RunResult, Tools, Which};
+use kcluster_images::HostTools;
 use kcluster_matrix::plan::SuiteSpec;
 use kcluster_matrix::{Arch, Emulation, KubeVersion, Shard, Sink, Suite, exit};
 
@@ -123,7 +124,7 @@ impl Args {
         target.control_plane()?;
         let spec = target.spec.clone().ok_or_else(|| unknown(&context))?;
         context.hub.enter(spec.cell.id());
-        let tools = programs(&context, &spec.cell.kubernetes).await?;
+        let (tools, _in_use) = programs(&context, &spec.cell.kubernetes).await?;
         let history = report::history(&context, &spec.cell);
         let Some(plan) = self.plan(&context, which, &tools, &history).await? else {
             return Ok(exit::PASSED);
@@ -165,7 +166,7 @@ impl Args {
                 (version, report::history(context, &cell))
             }
         };
-        let tools = programs(context, &version).await?;
+        let (tools, _in_use) = programs(context, &version).await?;
         let plan = self.plan(context, which, &tools, &history).await?;
         context.hub.finish();
         let Some(plan) = plan else {
@@ -303,14 +304,15 @@ fn stops(before: &RunResult, fail_fast: bool) -> Option<End> {
     }
 }
 
-/// The programs of this version that run specs.
-async fn programs(context: &Context, version: &KubeVersion) -> anyhow::Result<Tools> {
-    let tools = image::host_tools(context, version).await?;
-    Ok(Tools {
-        ginkgo: tools.ginkgo.try_into()?,
-        e2e_test: tools.e2e_test.try_into()?,
-        kubectl: tools.kubectl.try_into()?,
-    })
+/// The programs of this version that run specs, and what keeps them from being pruned while it lives.
+async fn programs(context: &Context, version: &KubeVersion) -> anyhow::Result<(Tools, HostTools)> {
+    let in_use = image::host_tools(context, version).await?;
+    let tools = Tools {
+        ginkgo: in_use.ginkgo.clone().try_into()?,
+        e2e_test: in_use.e2e_test.clone().try_into()?,
+        kubectl: in_use.kubectl.clone().try_into()?,
+    };
+    Ok((tools, in_use))
 }
 
 fn machine() -> String {

@@ -7,6 +7,8 @@
     reason = "a test fails by panicking and tells its timings"
 )]
 
+use std::collections::BTreeSet;
+
 use kcluster_tests::{
     History, Kcluster, flaky_kubernetes_repository, kubernetes_repository, real_clusters, search,
     suite,
@@ -22,6 +24,14 @@ struct Found {
     report: String,
 }
 
+/// Node images of what lies between releases.
+fn images_of_commits(kcluster: &Kcluster) -> BTreeSet<String> {
+    let images = kcluster.run(&["images", "list"]).unwrap();
+    let images = images.expect_code(0).unwrap().stdout;
+    let commits = images.lines().filter(|line| line.contains('+'));
+    commits.map(str::to_owned).collect()
+}
+
 impl Found {
     /// Searches all of a history by the spec.
     fn by_spec(kcluster: &Kcluster, history: &History, more: &[&str]) -> Self {
@@ -29,6 +39,7 @@ impl Found {
         args.extend(["--focus", SPEC]);
         args.extend(more);
         let begin = search(&history.path, ("v1.36.3", "main"), &args).unwrap();
+        let before = images_of_commits(kcluster);
         let output = kcluster.run(&begin).unwrap();
         eprintln!("{}", output.stderr);
         let output = output.expect_code(0).unwrap();
@@ -40,10 +51,10 @@ impl Found {
             report: read("bisect.md"),
         };
         eprintln!("{}\n{}", output.stdout, found.report);
-        // What was built of a commit is gone with it; of the release itself more may be there.
-        let images = kcluster.run(&["images", "list"]).unwrap();
-        let images = images.expect_code(0).unwrap().stdout;
-        assert!(!images.contains(" v1.36.3-"), "{images}");
+        // What was built of a commit is gone with it.
+        let left = images_of_commits(kcluster);
+        let left: Vec<_> = left.difference(&before).collect();
+        assert!(left.is_empty(), "{left:?}");
         suite::note(&format!(
             "{} candidates: {} boots and {} runs in {:.0} s",
             history.candidates,

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::run::{check, kcluster, root};
 use crate::setup;
 
-/// Takes each figure `runs` times and writes a page of docs/: of builds, which take an hour, or of all else. What
+/// Takes each figure `runs` times and writes a page of docs/: of builds, or of all else. What
 /// changed since the last time is told.
 pub(crate) fn run(runs: Option<u32>, builds: bool) -> Result<()> {
     setup::run()?;

@@ -109,7 +109,7 @@ impl Sub {
             Self::Builds(options) => (options, [Topic::Builds].into()),
             Self::All(options) => {
                 let mut topics = BTreeSet::from(Topic::ALL);
-                // They take an hour, the others half of one.
+                // Four node images, each from nothing: that is asked for by its name.
                 topics.remove(&Topic::Builds);
                 (options, topics)
             }

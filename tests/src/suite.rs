@@ -34,6 +34,17 @@ pub fn folder(name: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// Puts a suite's JUnit beside its record, `docs/junit/NAME.xml`, whatever its verdict.
+///
+/// # Errors
+/// When there is none, or it cannot be copied.
+pub fn keep_junit(name: &str, junit: &Path) -> Result<()> {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/junit");
+    fs_err::create_dir_all(&docs)?;
+    fs_err::copy(junit, docs.join(format!("{name}.xml")))?;
+    Ok(())
+}
+
 /// Where programs that suites fetch are kept for the next run, `target/tools`.
 ///
 /// # Errors

@@ -77,7 +77,9 @@ fn all_parallel(name: &str, arch: Arch) {
     let run = kcluster
         .run(&["e2e", "--name", NAME, "--report-dir", &folder])
         .unwrap();
-    let totals = junit_totals(kcluster.state(), &out.join("junit.xml"), "conformance").unwrap();
+    let junit = out.join("junit.xml");
+    suite::keep_junit(name, &junit).unwrap();
+    let totals = junit_totals(kcluster.state(), &junit, "conformance").unwrap();
     down(&kcluster);
     suite::note(&format!(
         "{}: {} specs, {} failed, {} errored, {} skipped, {:.0} s",

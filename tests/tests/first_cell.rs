@@ -70,6 +70,7 @@ fn two_clusters_side_by_side_pass_conformance_specs() {
     kubeconfig_is_private_and_works(&kcluster);
     exec_logs_and_load_work(&kcluster);
     egress_is_closed(&kcluster);
+    lists_are_what_upstream_counts(&kcluster);
     specs_pass(&kcluster, "a", &["e2e", "ConfigMap"], 10);
     specs_pass(&kcluster, "a", &["e2e", "Services should serve"], 2);
     specs_pass(&kcluster, "a", &["e2e", "DNS should provide"], 4);
@@ -213,6 +214,33 @@ fn egress_is_closed(kcluster: &Kcluster) {
         "{}",
         counters.stdout
     );
+}
+
+/// 446 specs are what the CNCF counts for 1.36.
+fn lists_are_what_upstream_counts(kcluster: &Kcluster) {
+    let dry = |words: &[&str]| {
+        let args = [words, &["--dry-run", "--name", "a"]].concat();
+        kcluster.run(&args).unwrap()
+    };
+    for (words, count) in [
+        (&["e2e"][..], 417),
+        (&["e2e-serial"], 29),
+        (&["e2e", "--all"], 446),
+        (&["e2e", "ConfigMap"], 17),
+    ] {
+        let listed = dry(words).expect_code(0).unwrap().stdout;
+        let specs = listed.lines().filter(|line| line.starts_with('['));
+        assert_eq!(specs.count(), count, "{words:?}: {listed}");
+    }
+    for words in [
+        ["ConfigMpa"].as_slice(),
+        &["--focus", "("],
+        &["--label-filter", "a && ("],
+    ] {
+        let refused = dry(&[&["e2e"], words].concat()).expect_code(2).unwrap();
+        let asked = words.last().unwrap();
+        assert!(refused.stderr.contains(asked), "{}", refused.stderr);
+    }
 }
 
 fn specs_pass(kcluster: &Kcluster, name: &str, command: &[&str], at_least: usize) {

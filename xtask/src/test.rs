@@ -34,6 +34,13 @@ pub(crate) fn run() -> Result<()> {
         "--exclude",
         "kcluster-tests",
     ]))?;
+    // The ones that need the real ginkgo.
+    check(
+        cargo()
+            .args(["test", "--locked", "--package", "kcluster-e2e", "--lib"])
+            .args(["--", "--ignored"])
+            .env("KCLUSTER_E2E_TOOLS", tools::ginkgo_folder()?),
+    )?;
     // Clusters share two cores: one test at a time. All of them, so that one run tells all that fails.
     check(
         cargo()

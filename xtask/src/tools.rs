@@ -44,6 +44,7 @@ pub(crate) fn install() -> Result<()> {
     browser()?;
     prism()?;
     engine()?;
+    ginkgo()?;
     GO_TOOLS.iter().try_for_each(|(program, _)| built(program))
 }
 
@@ -134,6 +135,41 @@ fn engine() -> Result<()> {
     )?;
     fs_err::write(&stamp, wanted)?;
     Ok(())
+}
+
+/// ginkgo and the small suite that stands in for `e2e.test`, of one module, in kcluster's cache.
+fn ginkgo() -> Result<()> {
+    let (from, folder) = (root().join("e2e/fixtures/suite"), ginkgo_folder()?);
+    let mut wanted = String::new();
+    for file in ["go.mod", "go.sum", "suite_test.go"] {
+        wanted.push_str(&fs_err::read_to_string(from.join(file))?);
+    }
+    let stamp = folder.join("built");
+    if fs_err::read_to_string(&stamp).is_ok_and(|built| built == wanted) {
+        return Ok(());
+    }
+    fs_err::create_dir_all(&folder)?;
+    for (verb, output, package) in [
+        (&["build"][..], "ginkgo", "github.com/onsi/ginkgo/v2/ginkgo"),
+        (&["test", "-c"], "suite.test", "."),
+    ] {
+        check(
+            Command::new("go")
+                .args(verb)
+                .arg("-o")
+                .arg(folder.join(output))
+                .arg(package)
+                .env("CGO_ENABLED", "0")
+                .current_dir(&from),
+        )?;
+    }
+    fs_err::write(&stamp, wanted)?;
+    Ok(())
+}
+
+/// Where [`install`] puts ginkgo and its suite.
+pub(crate) fn ginkgo_folder() -> Result<PathBuf> {
+    Ok(folder()?.join("ginkgo"))
 }
 
 /// Where programs of the tests are kept.

@@ -374,19 +374,19 @@ async fn what_a_failure_left_is_in_its_output() {
     );
 }
 
-/// The real ginkgo with the suite of `fixtures/suite` in place of `e2e.test`.
+/// The real ginkgo with the suite of `fixtures/suite` in place of `e2e.test`, as `cargo xtask test` builds both.
 fn real() -> Bench {
     let mut bench = bench("", "!Nothing");
     let tools = Utf8PathBuf::from(std::env::var("KCLUSTER_E2E_TOOLS").unwrap());
     bench.request.tools.ginkgo = tools.join("ginkgo");
-    bench.request.tools.e2e_test = std::env::var("KCLUSTER_E2E_SUITE").unwrap().into();
+    bench.request.tools.e2e_test = tools.join("suite.test");
     bench.request.extra_args.clear();
     bench.request.grace = Duration::from_secs(1);
     bench
 }
 
 #[tokio::test]
-#[ignore = "needs KCLUSTER_E2E_TOOLS (a folder with ginkgo) and KCLUSTER_E2E_SUITE (`go test -c` of fixtures/suite)"]
+#[ignore = "needs ginkgo and `fixtures/suite` built for it in KCLUSTER_E2E_TOOLS; `cargo xtask test` does both"]
 async fn the_real_ginkgo_runs_exactly_what_is_listed_and_heeds_an_interrupt() {
     let mut bench = real();
     let selection = Selection {
@@ -428,7 +428,7 @@ async fn the_real_ginkgo_runs_exactly_what_is_listed_and_heeds_an_interrupt() {
 }
 
 #[tokio::test]
-#[ignore = "needs KCLUSTER_E2E_TOOLS and KCLUSTER_E2E_SUITE, as the other"]
+#[ignore = "needs what the other needs"]
 async fn the_real_ginkgo_is_run_again_without_a_spec_that_hangs() {
     let mut bench = real();
     let everything = Selection {

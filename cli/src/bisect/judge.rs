@@ -61,16 +61,31 @@ impl Judge<'_> {
             took: Duration::ZERO,
         };
         let session = self.session(saved, &mut attempt, built).await;
-        if saved.plan.test.boots() {
-            self.down(saved).await?;
-            if matches!(session, Ok(Session::Told)) {
-                self.forget(saved, point).await?;
-            }
-        }
+        // First what is known, for taking away what is left may fail.
         attempt.took = clock.elapsed();
         saved.attempts.push(attempt);
         self.folder.save(saved)?;
-        session
+        let cleaned = self.clean(saved, point, &session).await;
+        let session = session?;
+        cleaned?;
+        Ok(session)
+    }
+
+    /// Takes away what the point needed.
+    async fn clean(
+        &self,
+        saved: &Saved,
+        point: &str,
+        session: &anyhow::Result<Session>,
+    ) -> anyhow::Result<()> {
+        if !saved.plan.test.boots() {
+            return Ok(());
+        }
+        self.down(saved).await?;
+        if matches!(session, Ok(Session::Told)) {
+            self.forget(saved, point).await?;
+        }
+        Ok(())
     }
 
     async fn session(

@@ -55,13 +55,19 @@ fn every_architecture_passes_150_specs() {
 }
 
 #[test]
-#[ignore = "takes hours; `cargo xtask test conformance-arm64` runs it"]
+#[ignore = "takes half an hour and more; `cargo xtask test conformance-arm64` runs it"]
 fn all_parallel_specs_on_arm64() {
     all_parallel("conformance-arm64", ARM64);
 }
 
 #[test]
-#[ignore = "takes hours; `cargo xtask test conformance-s390x` runs it"]
+#[ignore = "takes half an hour and more; `cargo xtask test conformance-ppc64le` runs it"]
+fn all_parallel_specs_on_ppc64le() {
+    all_parallel("conformance-ppc64le", PPC64LE);
+}
+
+#[test]
+#[ignore = "takes half an hour and more; `cargo xtask test conformance-s390x` runs it"]
 fn all_parallel_specs_on_s390x() {
     all_parallel("conformance-s390x", S390X);
 }

@@ -35,6 +35,8 @@ pub(crate) enum Suite {
     Architectures,
     /// All of conformance that may run in parallel, on emulated arm64
     ConformanceArm64,
+    /// The same on ppc64le
+    ConformancePpc64le,
     /// The same on s390x, which is big-endian
     ConformanceS390x,
     /// 100 suspensions and 50 snapshots under a workload that writes and checks
@@ -59,6 +61,7 @@ impl Suite {
             Self::Conformance137 => "conformance-1.37",
             Self::Architectures => "architectures",
             Self::ConformanceArm64 => "conformance-arm64",
+            Self::ConformancePpc64le => "conformance-ppc64le",
             Self::ConformanceS390x => "conformance-s390x",
             Self::Soak => "soak",
             Self::Action => "action",
@@ -77,6 +80,7 @@ impl Suite {
             Self::Conformance137 => ("conformance", Some("all_of_it_of_1_37")),
             Self::Architectures => ("architectures", Some("every_architecture_passes_150_specs")),
             Self::ConformanceArm64 => ("architectures", Some("all_parallel_specs_on_arm64")),
+            Self::ConformancePpc64le => ("architectures", Some("all_parallel_specs_on_ppc64le")),
             Self::ConformanceS390x => ("architectures", Some("all_parallel_specs_on_s390x")),
             Self::Soak => ("soak", None),
             Self::Matrix => ("matrix", Some("six_cells_killed_in_the_middle_and_resumed")),

@@ -35,6 +35,8 @@ import (
 pub(crate) enum Product {
     /// All of Kubernetes' commands in one binary.
     Commands,
+    /// Those of them that run natively beside a foreign cluster, in one binary.
+    Plumbing,
     /// The end-to-end tests.
     E2eTest,
     /// Their runner, of the version they are written for.
@@ -50,6 +52,7 @@ impl Product {
     pub(crate) fn binary(self) -> &'static str {
         match self {
             Self::Commands => "kubernetes",
+            Self::Plumbing => "plumbing",
             Self::E2eTest => "e2e.test",
             Self::Ginkgo => "ginkgo",
             Self::Agnhost => "agnhost",
@@ -60,6 +63,7 @@ impl Product {
     fn package(self) -> (&'static str, Test) {
         match self {
             Self::Commands => (".", Test::Program),
+            Self::Plumbing => ("./plumbing", Test::Program),
             Self::E2eTest => ("k8s.io/kubernetes/test/e2e", Test::Tests),
             Self::Ginkgo => ("github.com/onsi/ginkgo/v2/ginkgo", Test::Program),
             Self::Agnhost => ("k8s.io/kubernetes/test/images/agnhost", Test::Program),
@@ -159,9 +163,10 @@ impl KubernetesModule {
             .with("go", &go.version)
             .with("arch", arch.as_str());
         let recipe = match product {
-            // What only the commands are made of; the tests need not be built anew for it.
-            Product::Commands => files("kubernetes")
+            // What only these are made of; the tests need not be built anew for it.
+            Product::Commands | Product::Plumbing => files("kubernetes")
                 .filter(|(path, _)| *path != "main.go")
+                .filter(|(path, _)| path.starts_with("plumbing/") == (product == Product::Plumbing))
                 .fold(recipe, |recipe, (path, content)| recipe.with(path, content)),
             _ => recipe,
         };

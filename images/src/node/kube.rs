@@ -90,11 +90,10 @@ async fn collect(
     let mut batch = Batch::default();
     let repository = &needs.repository;
     let commands = batch.layer(commands_layer(&binaries)?);
-    // Netfilter's sockets know only the machine's own processes.
     let native = if arch == machine {
         commands
     } else {
-        let binaries = source.commands(builder, version, machine).await?;
+        let binaries = source.plumbing(builder, version, machine).await?;
         batch.layer(commands_layer(&binaries)?)
     };
     let netfilter = batch.layer(netfilter.0);

@@ -35,6 +35,10 @@ pub(crate) const COMMANDS: [&str; 7] = [
     "kubelet",
 ];
 
+/// Those of them that run natively beside a foreign cluster: netfilter's sockets know only the machine's own
+/// processes, and what asks again and again must start quickly.
+pub(crate) const PLUMBING: [&str; 2] = ["kube-proxy", "kubectl"];
+
 /// Where Kubernetes comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, tag = "kind")]
@@ -192,6 +196,28 @@ impl Source {
                 fetch::each(builder, &self.to_string(), binaries, &COMMANDS).await
             }
             Self::Dir { path } => dir::find(path, arch, &COMMANDS),
+        }
+    }
+
+    /// What of them runs natively beside a foreign cluster, for the machine's architecture.
+    pub(crate) async fn plumbing(
+        &self,
+        builder: &Builder,
+        version: &KubeVersion,
+        machine: Arch,
+    ) -> Result<Binaries> {
+        match self {
+            Self::Module | Self::Git { .. } => {
+                let module = self.module(builder, version).await?;
+                module::plumbing(builder, &module, machine).await
+            }
+            Self::Release { base_url } => {
+                release::files(builder, base_url, version, machine, &PLUMBING).await
+            }
+            Self::Url { binaries } => {
+                fetch::each(builder, &self.to_string(), binaries, &PLUMBING).await
+            }
+            Self::Dir { path } => dir::find(path, machine, &PLUMBING),
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use fs_err as fs;
 use kcluster_matrix::{Arch, KubeVersion};
 
-use super::{Binaries, COMMANDS};
+use super::{Binaries, COMMANDS, PLUMBING};
 use crate::builder::Builder;
 use crate::error::Result;
 use crate::go::{KubernetesModule, Product};
@@ -17,10 +17,29 @@ pub(super) async fn commands(
     module: &KubernetesModule,
     arch: Arch,
 ) -> Result<Binaries> {
-    let entry = module.entry(builder, Product::Commands, arch).await?;
-    let binary = entry.path(Product::Commands.binary());
+    of_one(builder, module, Product::Commands, arch, &COMMANDS).await
+}
+
+pub(super) async fn plumbing(
+    builder: &Builder,
+    module: &KubernetesModule,
+    arch: Arch,
+) -> Result<Binaries> {
+    of_one(builder, module, Product::Plumbing, arch, &PLUMBING).await
+}
+
+/// One binary under many names.
+async fn of_one(
+    builder: &Builder,
+    module: &KubernetesModule,
+    product: Product,
+    arch: Arch,
+    names: &[&str],
+) -> Result<Binaries> {
+    let entry = module.entry(builder, product, arch).await?;
+    let binary = entry.path(product.binary());
     Ok(Binaries {
-        files: COMMANDS
+        files: names
             .iter()
             .map(|name| ((*name).to_owned(), binary.clone()))
             .collect(),
@@ -47,15 +66,16 @@ pub(super) async fn test_programs(
     Ok(binaries)
 }
 
-/// A link by that name to the one binary, which goes by the name it is called by.
+/// A link by that name to a binary that goes by the name it is called by: to the smaller one, which starts in half the
+/// processor time, and tests start it thousands of times.
 pub(super) async fn kubectl(
     builder: &Builder,
     module: &KubernetesModule,
     version: &KubeVersion,
     arch: Arch,
 ) -> Result<Binaries> {
-    let commands = commands(builder, module, arch).await?;
-    let target = &commands.files["kubectl"];
+    let plumbing = plumbing(builder, module, arch).await?;
+    let target = &plumbing.files["kubectl"];
     let recipe =
         Recipe::new("kubectl-link", 1).with("target", target.as_os_str().as_encoded_bytes());
     let entry = builder
@@ -79,7 +99,7 @@ pub(super) async fn kubectl(
     let link = entry.path("kubectl");
     // A cache that was pruned in between has the link but not what it leads to.
     fs::metadata(&link)?;
-    let mut entries = commands._entries;
+    let mut entries = plumbing._entries;
     entries.push(entry);
     Ok(Binaries {
         files: [("kubectl".to_owned(), link)].into(),

@@ -392,6 +392,13 @@ async fn a_folder_is_searched_in_upstreams_order_and_checked() {
         error.contains("no kubelet for s390x") && error.contains("linux/s390x/kubelet"),
         "{error}"
     );
+    // Beside a foreign cluster the machine's own kubelet is not wanted.
+    let native = source
+        .plumbing(&builder, &version(), Arch::Amd64)
+        .await
+        .unwrap();
+    let names: Vec<&str> = native.iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["kube-proxy", "kubectl"]);
 }
 
 #[tokio::test]

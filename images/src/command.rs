@@ -2,45 +2,17 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use thiserror::Error;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Command;
 
-use crate::error::{Error, Result};
+use crate::error::{CommandFailed, Error, Result};
 
 /// Lines of output that an error shows.
 const TAIL: usize = 30;
-
-/// A program that ended with an error.
-#[derive(Debug, Error)]
-#[error("`{command}` in {dir} ended with {status}{}", Tail(.tail))]
-pub struct CommandFailed {
-    /// The command line.
-    pub command: String,
-    /// The folder it ran in.
-    pub dir: PathBuf,
-    /// How it ended.
-    pub status: ExitStatus,
-    /// Its last lines, of both outputs.
-    pub tail: Vec<String>,
-}
-
-struct Tail<'a>(&'a [String]);
-
-impl fmt::Display for Tail<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str(" and said nothing");
-        }
-        f.write_str("; its last lines:")?;
-        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
-    }
-}
 
 /// A program that this crate needs from the machine.
 #[derive(Debug, Clone, Copy)]

@@ -3,12 +3,37 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 
 use kcluster_matrix::KubeVersion;
 use kcluster_matrix::suggest::UnknownValue;
 use thiserror::Error;
 
-use crate::command::CommandFailed;
+/// A program that ended with an error.
+#[derive(Debug, Error)]
+#[error("`{command}` in {dir} ended with {status}{}", Tail(.tail))]
+pub struct CommandFailed {
+    /// The command line.
+    pub command: String,
+    /// The folder it ran in.
+    pub dir: PathBuf,
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its last lines, of both outputs.
+    pub tail: Vec<String>,
+}
+
+struct Tail<'a>(&'a [String]);
+
+impl fmt::Display for Tail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str(" and said nothing");
+        }
+        f.write_str("; its last lines:")?;
+        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
 
 /// What went wrong, where, and what to do next.
 #[derive(Debug, Error)]

@@ -13,8 +13,8 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::builder::Builder;
 use crate::cache::{Cache, Entry};
-use crate::command::{CommandFailed, Run, Tool};
-use crate::error::{Error, Result};
+use crate::command::{Run, Tool};
+use crate::error::{CommandFailed, Error, Result};
 use crate::recipe::Recipe;
 
 const TOOL: Tool = Tool {

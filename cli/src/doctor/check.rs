@@ -1,10 +1,9 @@
-//! The shape of a check, and all of them in order.
+//! The shape of a check.
 
 use serde::Serialize;
 
 use super::facts::Facts;
 use super::fix::Fix;
-use super::{emulators, engine, kernel, machine, tools};
 
 /// How a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -33,6 +32,28 @@ impl Level {
 pub(super) struct Check {
     pub(super) id: &'static str,
     pub(super) probe: fn(&Facts) -> Option<Finding>,
+}
+
+impl Check {
+    /// What it finds, if it concerns this machine.
+    pub(super) fn run(&self, facts: &Facts) -> Option<Result> {
+        let Finding {
+            level,
+            found,
+            remedy,
+            fix,
+            details,
+        } = (self.probe)(facts)?;
+        Some(Result {
+            check: self.id,
+            level,
+            found,
+            remedy,
+            fixable: fix.is_some(),
+            details,
+            fix,
+        })
+    }
 }
 
 /// What was found there.
@@ -104,36 +125,4 @@ pub(crate) struct Result {
     pub(crate) details: Vec<String>,
     #[serde(skip)]
     pub(crate) fix: Option<Fix>,
-}
-
-/// Every check that concerns this machine, in the order shown.
-pub(crate) fn run(facts: &Facts) -> Vec<Result> {
-    [
-        engine::CHECKS,
-        machine::CHECKS,
-        kernel::CHECKS,
-        tools::CHECKS,
-        emulators::CHECKS,
-    ]
-    .into_iter()
-    .flatten()
-    .filter_map(|check| {
-        let Finding {
-            level,
-            found,
-            remedy,
-            fix,
-            details,
-        } = (check.probe)(facts)?;
-        Some(Result {
-            check: check.id,
-            level,
-            found,
-            remedy,
-            fixable: fix.is_some(),
-            details,
-            fix,
-        })
-    })
-    .collect()
 }

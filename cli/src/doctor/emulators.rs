@@ -1,10 +1,10 @@
 //! Emulators of the other architectures.
 
-use kcluster_cluster::emulation::{Emulator, Emulators};
+use kcluster_cluster::emulation::Emulator;
 use kcluster_matrix::Arch;
 
 use super::check::{Check, Finding};
-use super::facts::Facts;
+use super::facts::{Emulation, Facts};
 use super::fix::Fix;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -25,19 +25,6 @@ pub(super) const CHECKS: &[Check] = &[
         probe: |facts| emulator(facts, Arch::S390x),
     },
 ];
-
-/// What is known of emulators on the engine's host.
-#[derive(Debug, Clone)]
-pub(crate) enum Emulation {
-    /// There is no engine to ask, or none whose machine is known.
-    Unknown,
-    /// The image that proves them is not there; this is the engine's own architecture.
-    Unprepared(Arch),
-    /// The engine's host answered.
-    Found(Emulators),
-    /// It could not be asked.
-    Refused(String),
-}
 
 fn emulator(facts: &Facts, arch: Arch) -> Option<Finding> {
     let remedy = format!("only cells of {arch} need it; `up --arch {arch}` sees to it too");

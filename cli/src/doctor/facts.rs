@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use kcluster_cluster::emulation::Emulators;
 use kcluster_cluster::engine::{DEFAULT_SOCKET, Endpoint};
+use kcluster_matrix::Arch;
 use rustix::process::{Resource, geteuid, getrlimit};
 
-use super::emulators::Emulation;
-use super::kernel::FEATURES;
+use super::features::FEATURES;
 use crate::config::Host;
 
 /// The engine, as far as checks care.
@@ -28,6 +29,19 @@ pub(crate) struct Disk {
     pub(super) what: &'static str,
     pub(super) path: Utf8PathBuf,
     pub(super) free: u64,
+}
+
+/// What is known of emulators on the engine's host.
+#[derive(Debug, Clone)]
+pub(crate) enum Emulation {
+    /// There is no engine to ask, or none whose machine is known.
+    Unknown,
+    /// The image that proves them is not there; this is the engine's own architecture.
+    Unprepared(Arch),
+    /// The engine's host answered.
+    Found(Emulators),
+    /// It could not be asked.
+    Refused(String),
 }
 
 /// See the module.

@@ -6,7 +6,10 @@ use std::fmt;
 use camino::Utf8Path;
 
 use super::facts::Facts;
-use super::machine::{INOTIFY_INSTANCES, INOTIFY_WATCHES};
+
+/// What kind's own documentation advises, and more than a dozen nodes use.
+pub(super) const INOTIFY_INSTANCES: u64 = 512;
+pub(super) const INOTIFY_WATCHES: u64 = 524_288;
 
 /// A remedy that a program can apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

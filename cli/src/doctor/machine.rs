@@ -2,7 +2,7 @@
 
 use super::check::{Check, Finding};
 use super::facts::Facts;
-use super::fix::Fix;
+use super::fix::{Fix, INOTIFY_INSTANCES, INOTIFY_WATCHES};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -32,10 +32,6 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 const GIB: u64 = 1 << 30;
-
-/// What kind's own documentation advises, and more than a dozen nodes use.
-pub(super) const INOTIFY_INSTANCES: u64 = 512;
-pub(super) const INOTIFY_WATCHES: u64 = 524_288;
 
 fn processors(facts: &Facts) -> Option<Finding> {
     Some(match facts.processors {

@@ -7,6 +7,7 @@ mod check;
 mod emulators;
 mod engine;
 mod facts;
+mod features;
 mod fix;
 mod kernel;
 mod machine;
@@ -15,7 +16,21 @@ pub(crate) mod stale;
 mod tests;
 mod tools;
 
-pub(crate) use check::{Level, Result, run};
-pub(crate) use emulators::Emulation;
-pub(crate) use facts::{EngineFacts, Facts};
+pub(crate) use check::{Level, Result};
+pub(crate) use facts::{Emulation, EngineFacts, Facts};
 pub(crate) use fix::{Action, Fix, plan};
+
+/// Every check that concerns this machine, in the order shown.
+pub(crate) fn run(facts: &Facts) -> Vec<Result> {
+    [
+        engine::CHECKS,
+        machine::CHECKS,
+        kernel::CHECKS,
+        tools::CHECKS,
+        emulators::CHECKS,
+    ]
+    .into_iter()
+    .flatten()
+    .filter_map(|check| check.run(facts))
+    .collect()
+}

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use kcluster_cluster::emulation::{Emulator, Emulators, Lack, Registration};
 use kcluster_matrix::Arch;
 
-use super::check::{Level, run};
-use super::emulators::Emulation;
-use super::facts::{Disk, EngineFacts, Facts};
+use super::check::Level;
+use super::facts::{Disk, Emulation, EngineFacts, Facts};
+use super::features::FEATURES;
 use super::fix::{Fix, plan};
-use super::kernel::FEATURES;
+use super::run;
 
 const GIB: u64 = 1 << 30;
 

@@ -15,7 +15,8 @@ pub use push::push_index;
 
 use crate::error::{Error, Result};
 use crate::oci::manifest::{DOCKER_INDEX, DOCKER_MANIFEST, Descriptor, Document, INDEX, MANIFEST};
-use crate::verify::{LayerRef, Listed, Problem};
+use crate::verify::listed::{LayerRef, Listed};
+use crate::verify::problem::Problem;
 
 /// Indexes inside indexes, before giving up.
 const DEPTH: usize = 3;

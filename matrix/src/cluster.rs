@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::cell::Cell;
+use crate::ip_family::IpFamily;
 use crate::name::ClusterName;
-use crate::options::{ClusterOptions, IpFamily, NodeSettings};
+use crate::options::{ClusterOptions, NodeSettings};
+use crate::role::Role;
 use crate::suggest::UnknownValue;
 use crate::words::words;
 
@@ -112,26 +114,6 @@ pub struct ClusterSpec {
     #[serde(default)]
     pub options: ClusterOptions,
 }
-
-/// What a node does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// Runs etcd and the API server.
-    ControlPlane,
-    /// Runs pods.
-    Worker,
-    /// Leads to the API servers, where there are several; Kubernetes does not know of it.
-    LoadBalancer,
-}
-
-words!(
-    Role,
-    "role",
-    ControlPlane = "control-plane",
-    Worker = "worker",
-    LoadBalancer = "load-balancer"
-);
 
 /// One node, with all that is known before it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

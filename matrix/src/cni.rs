@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
-use crate::options::IpFamily;
+use crate::ip_family::IpFamily;
 use crate::suggest::UnknownValue;
 
 /// A container network interface (CNI) choice.

@@ -6,48 +6,14 @@ use ipnet::Ipv6Net;
 use serde::{Deserialize, Serialize};
 
 use crate::addon::Addon;
-use crate::cluster::Role;
+use crate::ip_family::IpFamily;
 use crate::mirror::{Logins, Mirror};
 use crate::node_settings::NodeSettings as Settings;
+use crate::role::Role;
 use crate::suggest::UnknownValue;
 use crate::words::words;
 
 pub use crate::node_settings::NodeSettings;
-
-/// Which addresses nodes, pods and Services have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum IpFamily {
-    /// Of the fourth version.
-    #[default]
-    Ipv4,
-    /// Of the sixth version.
-    Ipv6,
-    /// Of both, the fourth first.
-    Dual,
-}
-
-words!(
-    IpFamily,
-    "IP family",
-    Ipv4 = "ipv4",
-    Ipv6 = "ipv6",
-    Dual = "dual"
-);
-
-impl IpFamily {
-    /// Whether there are addresses of the fourth version.
-    #[must_use]
-    pub fn has_4(self) -> bool {
-        self != Self::Ipv6
-    }
-
-    /// Whether there are addresses of the sixth version.
-    #[must_use]
-    pub fn has_6(self) -> bool {
-        self != Self::Ipv4
-    }
-}
 
 /// What the API server writes down of each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

@@ -1,15 +1,38 @@
 //! Manifests and indexes, as far as they are read here.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
-
-use crate::verify::Platform;
+use serde::{Deserialize, Serialize};
 
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 pub(crate) const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+
+/// A system and an architecture, by their OCI names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Platform {
+    /// The system, such as `linux`.
+    #[serde(default)]
+    pub os: String,
+    /// The architecture, such as `s390x`.
+    #[serde(default)]
+    pub architecture: String,
+    /// What tells kinds of an architecture apart, such as `v8`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        match &self.variant {
+            Some(variant) if !variant.is_empty() => write!(f, "/{variant}"),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// A reference to content, by its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

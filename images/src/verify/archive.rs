@@ -9,7 +9,8 @@ use fs_err as fs;
 use fs_err::os::unix::fs::FileExt as _;
 use serde::Deserialize;
 
-use super::{LayerRef, Listed, Problem};
+use super::listed::{LayerRef, Listed};
+use super::problem::Problem;
 use crate::error::{Error, Result};
 use crate::oci::manifest::{Descriptor, Document};
 use crate::recipe::sha256;

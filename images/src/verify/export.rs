@@ -6,7 +6,8 @@ use std::path::Path;
 use fs_err as fs;
 use serde_json::json;
 
-use super::{ImageSource, LayerRef, listed};
+use super::listed::LayerRef;
+use super::{ImageSource, images_of};
 use crate::cache::blocking;
 use crate::error::{Error, Result};
 
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 /// # Errors
 /// When it cannot be read or written.
 pub async fn export(source: &ImageSource, digest: &str, reference: &str, to: &Path) -> Result<()> {
-    let (registry, images) = listed(source).await?;
+    let (registry, images) = images_of(source).await?;
     let gone = |what: &str| {
         Error::malformed(
             format!("{digest} of {source}"),

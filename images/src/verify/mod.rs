@@ -7,175 +7,30 @@ mod archive;
 mod check;
 mod elf;
 mod export;
+pub(crate) mod listed;
+pub(crate) mod problem;
 mod rootfs;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use fs_err as fs;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 pub use elf::Machine;
 pub use export::export;
+pub use problem::{Finding, Problem};
 
 use crate::cache::blocking;
 use crate::error::{Error, Result};
 use crate::registry::Registry;
+use listed::{LayerRef, Listed};
 use rootfs::Rootfs;
 
-/// A system and an architecture, by their OCI names.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Platform {
-    /// The system, such as `linux`.
-    #[serde(default)]
-    pub os: String,
-    /// The architecture, such as `s390x`.
-    #[serde(default)]
-    pub architecture: String,
-    /// What tells kinds of an architecture apart, such as `v8`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variant: Option<String>,
-}
-
-impl fmt::Display for Platform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.os, self.architecture)?;
-        match &self.variant {
-            Some(variant) if !variant.is_empty() => write!(f, "/{variant}"),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Something that does not agree.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Problem {
-    /// Index and configuration name different platforms.
-    #[error("the index says {index}, the image's own configuration says {config}")]
-    Mislabelled {
-        /// What the index says.
-        index: String,
-        /// What the configuration says.
-        config: String,
-    },
-    /// A program or library of another machine.
-    #[error("/{path} is for {found}, not {wanted}")]
-    WrongMachine {
-        /// The file.
-        path: String,
-        /// The platform's machine.
-        wanted: Machine,
-        /// The file's.
-        found: Machine,
-    },
-    /// The loader that a program names is not there.
-    #[error("/{path} wants the loader {loader}, which is not in the image")]
-    NoLoader {
-        /// The program.
-        path: String,
-        /// Its loader.
-        loader: String,
-    },
-    /// A library is not there.
-    #[error("/{path} wants the library {library}, which is not in the image")]
-    NoLibrary {
-        /// The program or library that asks.
-        path: String,
-        /// What it asks for.
-        library: String,
-    },
-    /// A script's interpreter is not there.
-    #[error("/{path} is a script for {interpreter}, which is not in the image")]
-    NoInterpreter {
-        /// The script.
-        path: String,
-        /// Its interpreter.
-        interpreter: String,
-    },
-    /// The command to start with is not there.
-    #[error("`{name}`, which containers start with, is not in the image")]
-    NoEntrypoint {
-        /// As the configuration names it.
-        name: String,
-    },
-    /// It is there, but nothing that can be started.
-    #[error("/{path} is to be started, but is no program")]
-    NotAProgram {
-        /// The file.
-        path: String,
-    },
-    /// It begins like a program, but goes on otherwise.
-    #[error("/{path} cannot be read as a program: {why}")]
-    Unreadable {
-        /// The file.
-        path: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The configuration names no command.
-    #[error("the configuration names no command to start")]
-    NothingToRun,
-    /// Programs of that system are not looked into.
-    #[error("programs of {os} are not looked into")]
-    OtherSystem {
-        /// The system.
-        os: String,
-    },
-    /// Nobody here knows that architecture.
-    #[error("nothing is known of the architecture {architecture}")]
-    UnknownArchitecture {
-        /// Its name.
-        architecture: String,
-    },
-    /// A layer is not the one that the configuration names.
-    #[error("layer {number} unpacks to sha256:{found}, but the configuration names {wanted}")]
-    OtherLayer {
-        /// Counted from 1.
-        number: usize,
-        /// What it is.
-        found: String,
-        /// What it should be.
-        wanted: String,
-    },
-    /// A manifest, configuration or layer that cannot be read.
-    #[error("{what} cannot be read: {why}")]
-    Damaged {
-        /// Which part.
-        what: String,
-        /// Why not.
-        why: String,
-    },
-}
-
-/// A problem and its weight.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Whether the platform will not do because of it; otherwise it is only worth knowing.
-    pub wrong: bool,
-    /// What it is.
-    pub problem: Problem,
-}
-
-impl Finding {
-    fn wrong(problem: Problem) -> Self {
-        Self {
-            wrong: true,
-            problem,
-        }
-    }
-
-    fn odd(problem: Problem) -> Self {
-        Self {
-            wrong: false,
-            problem,
-        }
-    }
-}
+pub use crate::oci::manifest::Platform;
 
 /// One platform of an image, judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -270,38 +125,12 @@ impl Config {
     }
 }
 
-/// One image of those that a reference stands for.
-#[derive(Debug, Clone)]
-pub(crate) struct Listed {
-    pub(crate) declared: Option<Platform>,
-    pub(crate) digest: String,
-    /// Its configuration, or why that cannot be read.
-    pub(crate) config: Result<Vec<u8>, Problem>,
-    /// Where its layers are, the lowest first.
-    pub(crate) layers: Vec<LayerRef>,
-}
-
-/// Where a layer's bytes are.
-#[derive(Debug, Clone)]
-pub(crate) enum LayerRef {
-    /// A part of a file.
-    Slice {
-        file: Arc<Path>,
-        offset: u64,
-        len: u64,
-    },
-    /// A blob of a registry.
-    Blob { digest: String, size: u64 },
-    /// The source does not have it.
-    Missing(String),
-}
-
 /// Looks into every platform of an image.
 ///
 /// # Errors
 /// When the image cannot be found or reached. What is wrong inside is no error: it is in the verdicts.
 pub async fn verify(source: &ImageSource) -> Result<Vec<PlatformVerdict>> {
-    let (registry, listed) = listed(source).await?;
+    let (registry, listed) = images_of(source).await?;
     if listed.is_empty() {
         return Err(Error::malformed(
             source.to_string(),
@@ -316,7 +145,7 @@ pub async fn verify(source: &ImageSource) -> Result<Vec<PlatformVerdict>> {
 }
 
 /// What a source stands for, and the registry to ask for layers if it is one.
-async fn listed(source: &ImageSource) -> Result<(Option<Registry>, Vec<Listed>)> {
+async fn images_of(source: &ImageSource) -> Result<(Option<Registry>, Vec<Listed>)> {
     match source {
         ImageSource::Archive(path) => {
             let path = path.clone();

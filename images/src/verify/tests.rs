@@ -1,6 +1,7 @@
 //! Images made here, each with its own fault.
 
 use std::io;
+use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 

@@ -7,6 +7,7 @@ mod errors;
 mod exec;
 mod facade;
 mod freeze;
+mod host;
 mod images;
 mod interactive;
 mod networks;
@@ -42,7 +43,7 @@ pub(super) struct DockerEngine {
     /// Whether the engine's file system is this process's own.
     shares_files: bool,
     /// What of its host nodes may use; found out once.
-    host: OnceCell<probe::HostParts>,
+    host: OnceCell<host::HostParts>,
     /// The connection that requests travel through, for SSH endpoints.
     _ssh: Option<ssh::Session>,
 }

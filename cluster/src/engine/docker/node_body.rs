@@ -11,7 +11,7 @@ use bollard::models::{
 
 use kcluster_matrix::node_settings::{Cpus, Memory};
 
-use super::probe::HostParts;
+use super::host::HostParts;
 use super::{from_map, to_map};
 use crate::engine::{NodeInfo, NodeSpec, NodeState, Privilege};
 

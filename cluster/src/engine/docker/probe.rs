@@ -1,50 +1,15 @@
 //! What the engine's host has. Read from this machine's files if they are the engine's
 //! too; asked by short-lived containers if not.
 
-use std::path::Path;
-
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{StartContainerOptions, WaitContainerOptions};
 use futures_util::StreamExt;
 
 use super::errors::{Operation, answer};
+use super::host::HostParts;
 use super::{DockerEngine, node_body, to_map};
 use crate::engine::privilege::{bounding_set, decide};
 use crate::engine::{EngineError, Labels, Privilege};
-
-const DEVICES: [&str; 2] = ["/dev/kmsg", "/dev/fuse"];
-const MODULES: &str = "/lib/modules";
-
-/// Parts of the engine's host that nodes use where they exist.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct HostParts {
-    pub(super) devices: Vec<&'static str>,
-    pub(super) modules: bool,
-}
-
-impl HostParts {
-    fn all() -> Self {
-        Self {
-            devices: DEVICES.to_vec(),
-            modules: true,
-        }
-    }
-
-    fn of_this_machine() -> Self {
-        let mut parts = Self::all();
-        parts.devices.retain(|path| Path::new(path).exists());
-        parts.modules = Path::new(MODULES).is_dir();
-        parts
-    }
-
-    /// Leaves out the part that the engine's complaint names, if it names one.
-    fn without_named(&mut self, complaint: &str) -> bool {
-        let before = self.clone();
-        self.devices.retain(|path| !complaint.contains(path));
-        self.modules &= !complaint.contains(MODULES);
-        *self != before
-    }
-}
 
 impl DockerEngine {
     pub(super) async fn host_parts(&self, image: &str, labels: &Labels) -> &HostParts {
@@ -166,23 +131,4 @@ pub(super) fn fresh_number() -> u32 {
     #[expect(clippy::cast_possible_truncation, reason = "any 32 bits will do")]
     let number = RandomState::new().hash_one(std::process::id()) as u32;
     number
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_complaint_takes_away_what_it_names() {
-        let mut parts = HostParts::all();
-        assert!(parts.without_named(
-            "error gathering device information while adding custom device \"/dev/fuse\": no such file or directory"
-        ));
-        assert_eq!(parts.devices, ["/dev/kmsg"]);
-        assert!(parts.without_named(
-            "invalid mount config for type \"bind\": bind source path does not exist: /lib/modules"
-        ));
-        assert!(!parts.modules);
-        assert!(!parts.without_named("exec: \"/bin/true\": stat /bin/true: no such file"));
-    }
 }

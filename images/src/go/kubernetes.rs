@@ -37,6 +37,8 @@ pub(crate) enum Product {
     Commands,
     /// Those of them that run natively beside a foreign cluster, in one binary.
     Plumbing,
+    /// What tells which images the tests name.
+    TestImages,
     /// The end-to-end tests.
     E2eTest,
     /// Their runner, of the version they are written for.
@@ -53,6 +55,7 @@ impl Product {
         match self {
             Self::Commands => "kubernetes",
             Self::Plumbing => "plumbing",
+            Self::TestImages => "test-images",
             Self::E2eTest => "e2e.test",
             Self::Ginkgo => "ginkgo",
             Self::Agnhost => "agnhost",
@@ -60,10 +63,21 @@ impl Product {
         }
     }
 
+    /// The folder of our own sources that only it is made of, if any.
+    fn folder(self) -> Option<&'static str> {
+        match self {
+            Self::Commands => Some(""),
+            Self::Plumbing => Some("plumbing"),
+            Self::TestImages => Some("testimages"),
+            Self::E2eTest | Self::Ginkgo | Self::Agnhost | Self::NoNewPrivs => None,
+        }
+    }
+
     fn package(self) -> (&'static str, Test) {
         match self {
             Self::Commands => (".", Test::Program),
             Self::Plumbing => ("./plumbing", Test::Program),
+            Self::TestImages => ("./testimages", Test::Program),
             Self::E2eTest => ("k8s.io/kubernetes/test/e2e", Test::Tests),
             Self::Ginkgo => ("github.com/onsi/ginkgo/v2/ginkgo", Test::Program),
             Self::Agnhost => ("k8s.io/kubernetes/test/images/agnhost", Test::Program),
@@ -162,14 +176,10 @@ impl KubernetesModule {
             .with("ldflags", &ldflags)
             .with("go", &go.version)
             .with("arch", arch.as_str());
-        let recipe = match product {
-            // What only these are made of; the tests need not be built anew for it.
-            Product::Commands | Product::Plumbing => files("kubernetes")
-                .filter(|(path, _)| *path != "main.go")
-                .filter(|(path, _)| path.starts_with("plumbing/") == (product == Product::Plumbing))
-                .fold(recipe, |recipe, (path, content)| recipe.with(path, content)),
-            _ => recipe,
-        };
+        // What only it is made of; the others need not be built anew for it.
+        let recipe = files("kubernetes")
+            .filter(|(path, _)| *path != "main.go" && product.folder() == Some(folder_of(path)))
+            .fold(recipe, |recipe, (path, content)| recipe.with(path, content));
         let what = format!("{} {} ({arch})", product.binary(), self.version);
         builder
             .cache
@@ -191,6 +201,10 @@ impl KubernetesModule {
             )
             .await
     }
+}
+
+fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 impl Builder {

@@ -8,7 +8,7 @@ use super::kube::Kube;
 use super::programs::coredns_layer;
 use super::store::{Batch, Store};
 use super::wanted::Wanted;
-use super::{NodeImageRequest, fixtures, listing, package_set, standins};
+use super::{NodeImageRequest, fixtures, package_set, standins};
 use crate::builder::Builder;
 use crate::catalogue::{Catalogue, Standin};
 use crate::error::{Error, Result};
@@ -23,7 +23,10 @@ pub(super) async fn bake(
     request: &NodeImageRequest,
     kube: &Kube,
 ) -> Result<Store> {
-    let list = listing::names(builder, &request.source, &request.version).await?;
+    let list = request
+        .source
+        .test_image_names(builder, &request.version)
+        .await?;
     // kubeadm's own images are there already; a version may test with others.
     let wanted = Wanted::from_list(&list, &Catalogue::get().tests, &kube.references());
     if !wanted.images.contains_key(&Standin::Agnhost) {

@@ -7,7 +7,6 @@ use kcluster_matrix::KubeVersion;
 use super::wanted::Wanted;
 use crate::builder::Builder;
 use crate::catalogue::{Catalogue, Standin};
-use crate::command::Run;
 use crate::error::Result;
 use crate::source::Source;
 
@@ -62,26 +61,13 @@ impl Builder {
         source: &Source,
         version: &KubeVersion,
     ) -> Result<Vec<TestImage>> {
-        let list = names(self, source, version).await?;
+        let list = source.test_image_names(self, version).await?;
         Ok(listed(Wanted::from_list(
             &list,
             &Catalogue::get().tests,
             &[],
         )))
     }
-}
-
-/// What `e2e.test --list-images` prints.
-pub(super) async fn names(
-    builder: &Builder,
-    source: &Source,
-    version: &KubeVersion,
-) -> Result<String> {
-    let e2e_test = source.e2e_test(builder, version).await?;
-    Run::new(&e2e_test, builder.cache.root())
-        .arg("--list-images")
-        .output()
-        .await
 }
 
 fn listed(wanted: Wanted) -> Vec<TestImage> {

@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::builder::{Builder, host_arch};
 use crate::cache::Entry;
+use crate::command::Run;
 use crate::error::{Error, Result};
 use crate::git::Repository;
-use crate::go::KubernetesModule;
+use crate::go::{KubernetesModule, Product};
 use crate::recipe::Recipe;
 
 pub(crate) use fetch::text as fetch_text;
@@ -239,15 +240,31 @@ impl Source {
         }
     }
 
-    /// `e2e.test` for this machine.
-    pub(crate) async fn e2e_test(
+    /// Names of the images that tests run, one a line.
+    pub(crate) async fn test_image_names(
         &self,
         builder: &Builder,
         version: &KubeVersion,
-    ) -> Result<PathBuf> {
-        self.test_programs(builder, version)
-            .await?
-            .take("e2e.test", self)
+    ) -> Result<String> {
+        let folder = builder.cache.root();
+        match self {
+            Self::Module | Self::Git { .. } => {
+                let module = self.module(builder, version).await?;
+                let program = module
+                    .entry(builder, Product::TestImages, host_arch()?)
+                    .await?;
+                Run::new(program.path(Product::TestImages.binary()), folder)
+                    .output()
+                    .await
+            }
+            Self::Release { .. } | Self::Url { .. } | Self::Dir { .. } => {
+                let programs = self.test_programs(builder, version).await?;
+                Run::new(&programs.take("e2e.test", self)?, folder)
+                    .arg("--list-images")
+                    .output()
+                    .await
+            }
+        }
     }
 
     pub(crate) async fn host_tools(

@@ -14,7 +14,7 @@ use camino::Utf8PathBuf;
 use clap::Subcommand;
 use jiff::Timestamp;
 use kcluster_cluster::engine::{Engine, EngineInfo};
-use kcluster_matrix::{Sink, exit};
+use kcluster_matrix::{Arch, Sink, exit};
 use kcluster_reports::bench::{self, Bench, FORMAT, Machine, Topic};
 
 use crate::config::{ImageFlags, Layer, SourceFlags, Timeout};
@@ -70,6 +70,9 @@ struct Options {
     /// Leave kind out even if it is there
     #[arg(long)]
     no_kind: bool,
+    /// Architectures that `emulated` and `builds` measure; the machine's own is what they are held against
+    #[arg(long, value_name = "ARCH,…", value_delimiter = ',', default_values_t = Arch::ALL)]
+    others: Vec<Arch>,
     #[command(flatten)]
     image: ImageFlags,
     #[command(flatten)]
@@ -79,6 +82,7 @@ struct Options {
 /// What is measured, and how.
 struct Plan {
     topics: BTreeSet<Topic>,
+    others: Vec<Arch>,
     runs: u8,
     settle: std::time::Duration,
 }
@@ -86,6 +90,12 @@ struct Plan {
 impl Plan {
     fn has(&self, topic: Topic) -> bool {
         self.topics.contains(&topic)
+    }
+
+    /// The architectures that are measured beside the machine's own.
+    fn beside(&self, own: Option<Arch>) -> impl Iterator<Item = Arch> {
+        let others = self.others.iter().copied();
+        others.filter(move |arch| Some(*arch) != own)
     }
 
     /// Whether clusters have to idle.
@@ -131,6 +141,7 @@ impl Args {
                 _ => 5,
             }),
             topics,
+            others: options.others.clone(),
             settle: options.settle.0,
         };
         // A run takes minutes: what it is to be compared with has to be readable before.
@@ -222,7 +233,7 @@ async fn measure(context: &Context, plan: &Plan, with_kind: bool) -> anyhow::Res
             .warn(&"the machine is busy: times will be those of a busy machine");
     }
     if plan.has(Topic::Builds) {
-        builds::measure(context, plan.runs, &mut bench).await?;
+        builds::measure(context, plan, &mut bench).await?;
     }
     let clusters = plan.boots() || plan.has(Topic::Emulated);
     if clusters || plan.has(Topic::Images) {

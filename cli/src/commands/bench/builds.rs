@@ -9,16 +9,20 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 use tempfile::TempDir;
 
-use super::{child, rows};
+use super::{Plan, child, rows};
 use crate::context::Context;
 
 /// Builds the machine's own and all others.
-pub(super) async fn measure(context: &Context, runs: u8, bench: &mut Bench) -> anyhow::Result<()> {
-    let native = host_arch()?;
+pub(super) async fn measure(
+    context: &Context,
+    plan: &Plan,
+    bench: &mut Bench,
+) -> anyhow::Result<()> {
+    let (native, runs) = (host_arch()?, plan.runs);
     for run in 1..=runs {
         let own = build(context, native, Emulation::Native).await?;
         bench.take(rows::build(native), own.as_secs_f64());
-        for arch in Arch::ALL.into_iter().filter(|arch| *arch != native) {
+        for arch in plan.beside(Some(native)) {
             let cost = build(context, arch, Emulation::Hybrid).await?;
             let ratio = cost.as_secs_f64() / own.as_secs_f64();
             bench.take(rows::build(arch), cost.as_secs_f64());

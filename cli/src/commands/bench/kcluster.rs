@@ -70,8 +70,7 @@ impl Own<'_> {
             }
         }
         if plan.has(Topic::Emulated) {
-            let foreign = |arch: &Arch| Some(*arch) != info.arch;
-            for arch in Arch::ALL.into_iter().filter(foreign) {
+            for arch in plan.beside(info.arch) {
                 self.emulated(arch, plan, bench).await?;
             }
         }

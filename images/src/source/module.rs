@@ -66,7 +66,7 @@ pub(super) async fn test_programs(
     Ok(binaries)
 }
 
-/// A link by that name to a binary that goes by the name it is called by: to the smaller one, which starts in half the
+/// A link by that name to a binary that goes by the name it is called by: to the smaller one, which starts in less
 /// processor time, and tests start it thousands of times.
 pub(super) async fn kubectl(
     builder: &Builder,

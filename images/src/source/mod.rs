@@ -185,19 +185,8 @@ impl Source {
         version: &KubeVersion,
         arch: Arch,
     ) -> Result<Binaries> {
-        match self {
-            Self::Module | Self::Git { .. } => {
-                let module = self.module(builder, version).await?;
-                module::commands(builder, &module, arch).await
-            }
-            Self::Release { base_url } => {
-                release::files(builder, base_url, version, arch, &COMMANDS).await
-            }
-            Self::Url { binaries } => {
-                fetch::each(builder, &self.to_string(), binaries, &COMMANDS).await
-            }
-            Self::Dir { path } => dir::find(path, arch, &COMMANDS),
-        }
+        self.some(builder, version, arch, (Product::Commands, &COMMANDS))
+            .await
     }
 
     /// What of them runs natively beside a foreign cluster, for the machine's architecture.
@@ -207,18 +196,30 @@ impl Source {
         version: &KubeVersion,
         machine: Arch,
     ) -> Result<Binaries> {
+        self.some(builder, version, machine, (Product::Plumbing, &PLUMBING))
+            .await
+    }
+
+    /// Commands by name, and what holds them all where they are built.
+    async fn some(
+        &self,
+        builder: &Builder,
+        version: &KubeVersion,
+        arch: Arch,
+        (product, names): (Product, &[&str]),
+    ) -> Result<Binaries> {
         match self {
             Self::Module | Self::Git { .. } => {
                 let module = self.module(builder, version).await?;
-                module::plumbing(builder, &module, machine).await
+                module::of_one(builder, &module, product, arch, names).await
             }
             Self::Release { base_url } => {
-                release::files(builder, base_url, version, machine, &PLUMBING).await
+                release::files(builder, base_url, version, arch, names).await
             }
             Self::Url { binaries } => {
-                fetch::each(builder, &self.to_string(), binaries, &PLUMBING).await
+                fetch::each(builder, &self.to_string(), binaries, names).await
             }
-            Self::Dir { path } => dir::find(path, machine, &PLUMBING),
+            Self::Dir { path } => dir::find(path, arch, names),
         }
     }
 

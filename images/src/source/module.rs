@@ -6,30 +6,14 @@ use std::path::PathBuf;
 use fs_err as fs;
 use kcluster_matrix::{Arch, KubeVersion};
 
-use super::{Binaries, COMMANDS, PLUMBING};
+use super::{Binaries, PLUMBING};
 use crate::builder::Builder;
 use crate::error::Result;
 use crate::go::{KubernetesModule, Product};
 use crate::recipe::Recipe;
 
-pub(super) async fn commands(
-    builder: &Builder,
-    module: &KubernetesModule,
-    arch: Arch,
-) -> Result<Binaries> {
-    of_one(builder, module, Product::Commands, arch, &COMMANDS).await
-}
-
-pub(super) async fn plumbing(
-    builder: &Builder,
-    module: &KubernetesModule,
-    arch: Arch,
-) -> Result<Binaries> {
-    of_one(builder, module, Product::Plumbing, arch, &PLUMBING).await
-}
-
 /// One binary under many names.
-async fn of_one(
+pub(super) async fn of_one(
     builder: &Builder,
     module: &KubernetesModule,
     product: Product,
@@ -74,7 +58,7 @@ pub(super) async fn kubectl(
     version: &KubeVersion,
     arch: Arch,
 ) -> Result<Binaries> {
-    let plumbing = plumbing(builder, module, arch).await?;
+    let plumbing = of_one(builder, module, Product::Plumbing, arch, &PLUMBING).await?;
     let target = &plumbing.files["kubectl"];
     let recipe =
         Recipe::new("kubectl-link", 1).with("target", target.as_os_str().as_encoded_bytes());

@@ -1,54 +1,33 @@
-// One binary for everything Kubernetes runs on a node. Each upstream command is
-// called exactly as its own main package calls it; the name the binary is
-// invoked by chooses which one. Nodes and images share one file, so they share
-// one copy on disk and one page cache.
+// Several of Kubernetes' commands in one binary; the name it is invoked by
+// chooses which one. Each is called exactly as its own main package calls it,
+// from a file of its name, and a binary is built of the files whose commands it
+// is to hold. Nodes and images share one file, so they share one copy on disk
+// and one page cache.
 package main
 
 import (
-	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
-	_ "time/tzdata" // CronJob time zones
+	"slices"
+	"strings"
 
-	_ "k8s.io/client-go/plugin/pkg/client/auth"
-	"k8s.io/component-base/cli"
 	_ "k8s.io/component-base/logs/json/register"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/version"
-	kubectl "k8s.io/kubectl/pkg/cmd"
-	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
-	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
-	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
-	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
-	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
-	kubeadm "k8s.io/kubernetes/cmd/kubeadm/app"
-	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
 )
 
+// What each runs; the result is the exit code.
+var commands = map[string]func() int{}
+
 func main() {
-	switch name := filepath.Base(os.Args[0]); name {
-	case "kube-apiserver":
-		os.Exit(cli.Run(apiserver.NewAPIServerCommand()))
-	case "kube-controller-manager":
-		os.Exit(cli.Run(controllermanager.NewControllerManagerCommand()))
-	case "kube-scheduler":
-		os.Exit(cli.Run(scheduler.NewSchedulerCommand()))
-	case "kube-proxy":
-		os.Exit(cli.Run(proxy.NewProxyCommand()))
-	case "kubelet":
-		os.Exit(cli.Run(kubelet.NewKubeletCommand(context.Background())))
-	case "kubeadm":
-		if err := kubeadm.Run(); err != nil {
-			fmt.Fprintf(os.Stderr, "error: %v\n", err)
-			os.Exit(1)
-		}
-	case "kubectl":
-		if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
-			kubectlutil.CheckErr(err)
-		}
-	default:
-		fmt.Fprintf(os.Stderr, "%s: not a Kubernetes command; link this file under the name of one\n", name)
+	name := filepath.Base(os.Args[0])
+	run, known := commands[name]
+	if !known {
+		all := strings.Join(slices.Sorted(maps.Keys(commands)), ", ")
+		fmt.Fprintf(os.Stderr, "%s: link this file under the name of what it holds: %s\n", name, all)
 		os.Exit(2)
 	}
+	os.Exit(run())
 }

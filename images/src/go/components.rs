@@ -144,7 +144,7 @@ impl Builder {
                 }
                 for (package, output) in component.programs {
                     let build = Build {
-                        package,
+                        package: &[(*package).to_owned()],
                         kind: Test::Program,
                         arch,
                         tags: component.tags,

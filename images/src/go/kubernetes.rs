@@ -10,7 +10,8 @@ use fs_err as fs;
 use kcluster_matrix::{Arch, KubeVersion};
 
 use super::components::{files, write_sources};
-use super::toolchain::{Build, Module, Test};
+use super::product::Product;
+use super::toolchain::{Build, Module};
 use crate::builder::Builder;
 use crate::cache::Entry;
 use crate::error::{Error, Result};
@@ -29,62 +30,6 @@ import (
 	_ \"k8s.io/kubernetes/test/images/agnhost\"
 )
 ";
-
-/// What is built of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Product {
-    /// All of Kubernetes' commands in one binary.
-    Commands,
-    /// Those of them that run natively beside a foreign cluster, in one binary.
-    Plumbing,
-    /// What tells which images the tests name.
-    TestImages,
-    /// The end-to-end tests.
-    E2eTest,
-    /// Their runner, of the version they are written for.
-    Ginkgo,
-    /// The program that most of them run in pods.
-    Agnhost,
-    /// The program of the nonewprivs image.
-    NoNewPrivs,
-}
-
-impl Product {
-    /// The name of its binary.
-    pub(crate) fn binary(self) -> &'static str {
-        match self {
-            Self::Commands => "kubernetes",
-            Self::Plumbing => "plumbing",
-            Self::TestImages => "test-images",
-            Self::E2eTest => "e2e.test",
-            Self::Ginkgo => "ginkgo",
-            Self::Agnhost => "agnhost",
-            Self::NoNewPrivs => "nnp",
-        }
-    }
-
-    /// The folder of our own sources that only it is made of, if any.
-    fn folder(self) -> Option<&'static str> {
-        match self {
-            Self::Commands => Some(""),
-            Self::Plumbing => Some("plumbing"),
-            Self::TestImages => Some("testimages"),
-            Self::E2eTest | Self::Ginkgo | Self::Agnhost | Self::NoNewPrivs => None,
-        }
-    }
-
-    fn package(self) -> (&'static str, Test) {
-        match self {
-            Self::Commands => (".", Test::Program),
-            Self::Plumbing => ("./plumbing", Test::Program),
-            Self::TestImages => ("./testimages", Test::Program),
-            Self::E2eTest => ("k8s.io/kubernetes/test/e2e", Test::Tests),
-            Self::Ginkgo => ("github.com/onsi/ginkgo/v2/ginkgo", Test::Program),
-            Self::Agnhost => ("k8s.io/kubernetes/test/images/agnhost", Test::Program),
-            Self::NoNewPrivs => ("k8s.io/kubernetes/test/images/nonewprivs", Test::Program),
-        }
-    }
-}
 
 /// Sources of Kubernetes, and our module around them.
 pub(crate) struct KubernetesModule {
@@ -168,18 +113,17 @@ impl KubernetesModule {
         let (package, kind) = product.package();
         let ldflags = ldflags(&self.version);
         let module: &Path = &self.module.path("");
-        let recipe = Recipe::new("kubernetes", 1)
+        let recipe = Recipe::new("kubernetes", 2)
             .with("go.mod", fs::read(module.join("go.mod"))?)
             .with("go.sum", fs::read(module.join("go.sum"))?)
-            .with("main.go", fs::read(module.join("main.go"))?)
-            .with("package", package)
+            .with_all("package", &package)
             .with("ldflags", &ldflags)
             .with("go", &go.version)
             .with("arch", arch.as_str());
         // What only it is made of; the others need not be built anew for it.
-        let recipe = files("kubernetes")
-            .filter(|(path, _)| *path != "main.go" && product.folder() == Some(folder_of(path)))
-            .fold(recipe, |recipe, (path, content)| recipe.with(path, content));
+        let recipe = product.files().iter().try_fold(recipe, |recipe, path| {
+            fs::read(module.join(path)).map(|content| recipe.with(path, content))
+        })?;
         let what = format!("{} {} ({arch})", product.binary(), self.version);
         builder
             .cache
@@ -190,7 +134,7 @@ impl KubernetesModule {
                 async |dir: PathBuf| {
                     let _slot = builder.slot().await;
                     let build = Build {
-                        package,
+                        package: &package,
                         kind,
                         arch,
                         tags: &[],
@@ -201,10 +145,6 @@ impl KubernetesModule {
             )
             .await
     }
-}
-
-fn folder_of(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 impl Builder {

@@ -2,8 +2,10 @@
 
 mod components;
 mod kubernetes;
+mod product;
 mod toolchain;
 
 pub(crate) use components::{Component, components_digest, embedded_digest, module_version};
-pub(crate) use kubernetes::{KubernetesModule, Product};
+pub(crate) use kubernetes::KubernetesModule;
+pub(crate) use product::{Bundle, Product};
 pub(crate) use toolchain::Go;

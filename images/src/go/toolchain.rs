@@ -32,7 +32,8 @@ pub(crate) enum Test {
 /// One call of the compiler.
 #[derive(Debug, Clone)]
 pub(crate) struct Build<'a> {
-    pub(crate) package: &'a str,
+    /// A package, or the files of one.
+    pub(crate) package: &'a [String],
     pub(crate) kind: Test,
     pub(crate) arch: Arch,
     pub(crate) tags: &'a [&'a str],
@@ -141,7 +142,7 @@ impl Go {
         }
         run.arg("-o")
             .arg(output)
-            .arg(build.package)
+            .args(build.package)
             .env("GOOS", "linux")
             .env("GOARCH", build.arch.as_str())
             .output()

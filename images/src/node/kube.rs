@@ -13,10 +13,10 @@ use super::store::{Batch, PLACE, Store, Workload};
 use super::{NodeImageRequest, bare, package_set};
 use crate::builder::Builder;
 use crate::error::Result;
-use crate::go::components_digest;
+use crate::go::{Bundle, components_digest};
 use crate::oci::ImageConfig;
 use crate::recipe::Recipe;
-use crate::source::{Binaries, COMMANDS, Requirements};
+use crate::source::{Binaries, Requirements};
 use crate::tree::Tree;
 
 pub(super) const CONTAINERD_CONFIG: &str = include_str!("../../rootfs/node/containerd.toml");
@@ -33,6 +33,8 @@ const IMAGES: [&str; 4] = [
 
 pub(super) struct Kube {
     store: Store,
+    /// The commands of a foreign node, which are none of its images' commands.
+    own: Option<Binaries>,
     pub(super) entry: crate::cache::Entry,
     pub(super) requirements: Requirements,
     apiserver: String,
@@ -44,11 +46,16 @@ fn tag(version: &KubeVersion) -> String {
     version.to_string().replace('+', "_")
 }
 
+fn commands_layer(binaries: &Binaries) -> Result<Tree> {
+    let mut tree = bare_layer();
+    put_commands(&mut tree, binaries)?;
+    Ok(tree)
+}
+
 /// Kubernetes' commands; those that share a file are links to it.
 ///
 /// What tells files apart is where they lie on the disk, not their names: folders of binaries hold links as well.
-fn commands_layer(binaries: &Binaries) -> Result<Tree> {
-    let mut tree = bare_layer();
+fn put_commands(tree: &mut Tree, binaries: &Binaries) -> Result<()> {
     let mut by_file: BTreeMap<(u64, u64), (&PathBuf, Vec<&str>)> = BTreeMap::new();
     for (name, path) in binaries.iter() {
         let file = fs::metadata(path)?;
@@ -65,7 +72,7 @@ fn commands_layer(binaries: &Binaries) -> Result<Tree> {
         };
         tree.file(&format!("usr/local/bin/{only}"), 0o755, path)?;
     }
-    Ok(tree)
+    Ok(())
 }
 
 async fn collect(
@@ -80,8 +87,13 @@ async fn collect(
         ..
     } = request;
     let (arch, machine) = (platform.kubernetes(), platform.machine());
+    let control_plane = if arch == machine {
+        Bundle::All
+    } else {
+        Bundle::ControlPlane
+    };
     let (binaries, netfilter, etcd, coredns, pause) = tokio::try_join!(
-        source.commands(builder, version, arch),
+        source.commands(builder, version, arch, control_plane),
         async { builder.packages(&package_set("kube-proxy", machine)).await },
         etcd(builder, arch, &needs.etcd),
         coredns_layer(builder, arch, &needs.coredns),
@@ -93,7 +105,9 @@ async fn collect(
     let native = if arch == machine {
         commands
     } else {
-        let binaries = source.plumbing(builder, version, machine).await?;
+        let binaries = source
+            .commands(builder, version, machine, Bundle::Plumbing)
+            .await?;
         batch.layer(commands_layer(&binaries)?)
     };
     let netfilter = batch.layer(netfilter.0);
@@ -181,11 +195,21 @@ pub(super) async fn bake(builder: &Builder, request: &NodeImageRequest) -> Resul
             collect(builder, request, &requirements).await
         })
         .await?;
+    let own = if arch == machine {
+        None
+    } else {
+        Some(
+            source
+                .commands(builder, version, arch, Bundle::Node)
+                .await?,
+        )
+    };
     let image = |name: &str| format!("{}/{name}:{}", requirements.repository, tag(version));
     let (apiserver, proxy) = (image("kube-apiserver"), image("kube-proxy"));
     Ok(Kube {
         entry: store.entry.clone(),
         store,
+        own,
         requirements,
         apiserver,
         proxy,
@@ -221,13 +245,13 @@ impl Kube {
     /// Store, links and containerd's configuration.
     pub(super) fn tree(&self) -> Result<Tree> {
         let mut tree = Tree::from_folder(&self.store.folder(), PLACE)?;
-        for (name, image) in [
-            ("kubelet", &self.apiserver),
-            ("kubeadm", &self.apiserver),
-            // What asks again and again runs as kube-proxy does: natively.
-            ("kubectl", &self.proxy),
-        ] {
-            debug_assert!(COMMANDS.contains(&name));
+        // What asks again and again runs as kube-proxy does: natively.
+        let mut links = vec![("kubectl", &self.proxy)];
+        match &self.own {
+            Some(binaries) => put_commands(&mut tree, binaries)?,
+            None => links.extend(["kubelet", "kubeadm"].map(|name| (name, &self.apiserver))),
+        }
+        for (name, image) in links {
             let commands = self.store.lowest_layer(image)?;
             tree.symlink(
                 &format!("usr/local/bin/{name}"),

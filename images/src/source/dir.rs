@@ -8,6 +8,7 @@ use kcluster_matrix::Arch;
 
 use super::Binaries;
 use crate::error::{Error, Result};
+use crate::go::Bundle;
 use crate::recipe::Recipe;
 
 fn places(folder: &Path, arch: Arch) -> [PathBuf; 3] {
@@ -79,7 +80,7 @@ pub(super) fn identify(folder: &Path, mut recipe: Recipe) -> Result<Recipe> {
         fs::canonicalize(folder)?.as_os_str().as_encoded_bytes(),
     );
     for place in Arch::ALL.into_iter().flat_map(|arch| places(folder, arch)) {
-        for name in super::COMMANDS.iter().chain(&["e2e.test"]) {
+        for name in Bundle::All.names().iter().chain(&["e2e.test"]) {
             if let Ok(metadata) = std::fs::metadata(place.join(name)) {
                 let stamp = format!(
                     "{} {}.{}",

@@ -18,27 +18,12 @@ use crate::cache::Entry;
 use crate::command::Run;
 use crate::error::{Error, Result};
 use crate::git::Repository;
-use crate::go::{KubernetesModule, Product};
+use crate::go::{Bundle, KubernetesModule, Product};
 use crate::recipe::Recipe;
 
 pub(crate) use fetch::text as fetch_text;
 pub use release::marked_version;
 pub(crate) use requirements::Requirements;
-
-/// Kubernetes' commands, each of which a node needs.
-pub(crate) const COMMANDS: [&str; 7] = [
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-proxy",
-    "kube-scheduler",
-    "kubeadm",
-    "kubectl",
-    "kubelet",
-];
-
-/// Those of them that run natively beside a foreign cluster: netfilter's sockets know only the machine's own
-/// processes, and what asks again and again must start quickly.
-pub(crate) const PLUMBING: [&str; 2] = ["kube-proxy", "kubectl"];
 
 /// Where Kubernetes comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,40 +163,19 @@ impl Source {
         KubernetesModule::of_tree(builder, version, tree).await
     }
 
-    /// Kubernetes' commands for an architecture.
+    /// Kubernetes' commands for an architecture, by name.
     pub(crate) async fn commands(
         &self,
         builder: &Builder,
         version: &KubeVersion,
         arch: Arch,
+        bundle: Bundle,
     ) -> Result<Binaries> {
-        self.some(builder, version, arch, (Product::Commands, &COMMANDS))
-            .await
-    }
-
-    /// What of them runs natively beside a foreign cluster, for the machine's architecture.
-    pub(crate) async fn plumbing(
-        &self,
-        builder: &Builder,
-        version: &KubeVersion,
-        machine: Arch,
-    ) -> Result<Binaries> {
-        self.some(builder, version, machine, (Product::Plumbing, &PLUMBING))
-            .await
-    }
-
-    /// Commands by name, and what holds them all where they are built.
-    async fn some(
-        &self,
-        builder: &Builder,
-        version: &KubeVersion,
-        arch: Arch,
-        (product, names): (Product, &[&str]),
-    ) -> Result<Binaries> {
+        let names = bundle.names();
         match self {
             Self::Module | Self::Git { .. } => {
                 let module = self.module(builder, version).await?;
-                module::of_one(builder, &module, product, arch, names).await
+                module::of_one(builder, &module, bundle, arch).await
             }
             Self::Release { base_url } => {
                 release::files(builder, base_url, version, arch, names).await
@@ -321,7 +285,7 @@ impl Builder {
         let all = match source {
             // The others need not be there.
             Source::Dir { path } => dir::find(path, arch, &[name])?,
-            _ => source.commands(self, version, arch).await?,
+            _ => source.commands(self, version, arch, Bundle::All).await?,
         };
         all.take(name, source)
     }

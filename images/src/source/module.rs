@@ -6,24 +6,25 @@ use std::path::PathBuf;
 use fs_err as fs;
 use kcluster_matrix::{Arch, KubeVersion};
 
-use super::{Binaries, PLUMBING};
+use super::Binaries;
 use crate::builder::Builder;
 use crate::error::Result;
-use crate::go::{KubernetesModule, Product};
+use crate::go::{Bundle, KubernetesModule, Product};
 use crate::recipe::Recipe;
 
 /// One binary under many names.
 pub(super) async fn of_one(
     builder: &Builder,
     module: &KubernetesModule,
-    product: Product,
+    bundle: Bundle,
     arch: Arch,
-    names: &[&str],
 ) -> Result<Binaries> {
+    let product = Product::Commands(bundle);
     let entry = module.entry(builder, product, arch).await?;
     let binary = entry.path(product.binary());
     Ok(Binaries {
-        files: names
+        files: bundle
+            .names()
             .iter()
             .map(|name| ((*name).to_owned(), binary.clone()))
             .collect(),
@@ -58,7 +59,7 @@ pub(super) async fn kubectl(
     version: &KubeVersion,
     arch: Arch,
 ) -> Result<Binaries> {
-    let plumbing = of_one(builder, module, Product::Plumbing, arch, &PLUMBING).await?;
+    let plumbing = of_one(builder, module, Bundle::Plumbing, arch).await?;
     let target = &plumbing.files["kubectl"];
     let recipe =
         Recipe::new("kubectl-link", 1).with("target", target.as_os_str().as_encoded_bytes());

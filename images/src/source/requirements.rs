@@ -9,6 +9,7 @@ use super::Source;
 use crate::builder::{Builder, host_arch};
 use crate::command::Run;
 use crate::error::{Error, Result};
+use crate::go::Bundle;
 
 /// Repository and tags, exactly as kubeadm writes them into manifests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +67,9 @@ impl Requirements {
         version: &KubeVersion,
         arch: Arch,
     ) -> Result<Self> {
-        let commands = source.commands(builder, version, arch).await?;
+        let commands = source
+            .commands(builder, version, arch, Bundle::Node)
+            .await?;
         let kubeadm = commands.take("kubeadm", source)?;
         let listed = Run::new(&kubeadm, builder.cache.root())
             .args([

@@ -110,7 +110,7 @@ fn release(arch: Arch) -> BTreeMap<String, Answer> {
         files.insert(format!("{path}.sha256"), Answer::File(digest.into_bytes()));
         files.insert(path, Answer::File(content));
     };
-    for name in COMMANDS {
+    for name in Bundle::All.names() {
         add(
             format!("/release/v1.36.3/bin/linux/{arch}/{name}"),
             elf(arch, name),
@@ -143,10 +143,13 @@ async fn a_release_gives_commands_and_tests_and_is_fetched_once() {
     let source = Source::Release {
         base_url: format!("{}/", server.base),
     };
-    let commands = source.commands(&builder, &version(), arch).await.unwrap();
+    let commands = source
+        .commands(&builder, &version(), arch, Bundle::All)
+        .await
+        .unwrap();
     assert_eq!(
         commands.iter().map(|(name, _)| name).collect::<Vec<_>>(),
-        COMMANDS
+        Bundle::All.names()
     );
     for (name, path) in commands.iter() {
         assert_eq!(fs::read(path).unwrap(), elf(arch, name));
@@ -165,7 +168,10 @@ async fn a_release_gives_commands_and_tests_and_is_fetched_once() {
     let source = Source::Release {
         base_url: bare.base.clone(),
     };
-    source.commands(&builder, &version(), arch).await.unwrap();
+    source
+        .commands(&builder, &version(), arch, Bundle::All)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -191,10 +197,10 @@ async fn a_build_between_releases_is_named_by_a_marker_and_found_beside_them() {
         base_url: server.base.clone(),
     };
     let commands = source
-        .commands(&builder(folder.path()), &version, arch)
+        .commands(&builder(folder.path()), &version, arch, Bundle::All)
         .await
         .unwrap();
-    assert_eq!(commands.iter().count(), COMMANDS.len());
+    assert_eq!(commands.iter().count(), Bundle::All.names().len());
 
     let error = |marker| {
         let base = server.base.clone();
@@ -222,7 +228,7 @@ async fn failure(change: impl FnOnce(&mut BTreeMap<String, Answer>)) -> String {
     };
     let builder = builder(folder.path());
     let error = source
-        .commands(&builder, &version(), Arch::Arm64)
+        .commands(&builder, &version(), Arch::Arm64, Bundle::All)
         .await
         .unwrap_err();
     let kept = builder.cache().list().unwrap();
@@ -322,7 +328,8 @@ async fn single_addresses_are_checked_by_the_digest_given() {
             .0
             .to_uppercase(),
     };
-    let mut binaries: BTreeMap<String, Download> = COMMANDS
+    let mut binaries: BTreeMap<String, Download> = Bundle::All
+        .names()
         .iter()
         .map(|name| ((*name).to_owned(), download(name)))
         .collect();
@@ -332,7 +339,7 @@ async fn single_addresses_are_checked_by_the_digest_given() {
     };
     assert_eq!(
         source
-            .commands(&builder, &version(), Arch::S390x)
+            .commands(&builder, &version(), Arch::S390x, Bundle::All)
             .await
             .unwrap()
             .iter()
@@ -343,7 +350,7 @@ async fn single_addresses_are_checked_by_the_digest_given() {
     binaries.remove("kubelet");
     let source = Source::Url { binaries };
     let error = source
-        .commands(&builder, &version(), Arch::S390x)
+        .commands(&builder, &version(), Arch::S390x, Bundle::All)
         .await
         .unwrap_err()
         .to_string();
@@ -362,17 +369,20 @@ async fn a_folder_is_searched_in_upstreams_order_and_checked() {
     };
     let below = folder.path().join("linux/s390x");
     fs::create_dir_all(&below).unwrap();
-    for name in COMMANDS {
+    for name in Bundle::All.names() {
         fs::write(folder.path().join(name), elf(Arch::Amd64, name)).unwrap();
         fs::write(below.join(name), elf(Arch::S390x, name)).unwrap();
     }
     for (arch, place) in [(Arch::S390x, below.as_path()), (Arch::Amd64, folder.path())] {
-        let found = source.commands(&builder, &version(), arch).await.unwrap();
+        let found = source
+            .commands(&builder, &version(), arch, Bundle::All)
+            .await
+            .unwrap();
         let kubelet = found.iter().find(|(name, _)| *name == "kubelet").unwrap().1;
         assert_eq!(kubelet, &fs::canonicalize(place.join("kubelet")).unwrap());
     }
     let error = source
-        .commands(&builder, &version(), Arch::Arm64)
+        .commands(&builder, &version(), Arch::Arm64, Bundle::All)
         .await
         .unwrap_err()
         .to_string();
@@ -384,7 +394,7 @@ async fn a_folder_is_searched_in_upstreams_order_and_checked() {
     fs::remove_file(below.join("kubelet")).unwrap();
     fs::remove_file(folder.path().join("kubelet")).unwrap();
     let error = source
-        .commands(&builder, &version(), Arch::S390x)
+        .commands(&builder, &version(), Arch::S390x, Bundle::All)
         .await
         .unwrap_err()
         .to_string();
@@ -394,7 +404,7 @@ async fn a_folder_is_searched_in_upstreams_order_and_checked() {
     );
     // Beside a foreign cluster the machine's own kubelet is not wanted.
     let native = source
-        .plumbing(&builder, &version(), Arch::Amd64)
+        .commands(&builder, &version(), Arch::Amd64, Bundle::Plumbing)
         .await
         .unwrap();
     let names: Vec<&str> = native.iter().map(|(name, _)| name).collect();
@@ -408,7 +418,12 @@ async fn an_address_that_is_not_set_says_where_to_set_it() {
         base_url: String::new(),
     };
     let error = source
-        .commands(&builder(folder.path()), &version(), Arch::Amd64)
+        .commands(
+            &builder(folder.path()),
+            &version(),
+            Arch::Amd64,
+            Bundle::All,
+        )
         .await
         .unwrap_err()
         .to_string();

@@ -2,19 +2,12 @@
 //! joins would make. A snapshot that came from elsewhere brings none of its own.
 
 use kcluster_matrix::{ClusterSpec, NodePlan, Role};
-use rcgen::{
-    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
-};
-use time::{Duration, OffsetDateTime};
+use rcgen::{ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P256_SHA256};
 
 use crate::archive::File;
 use crate::kubeadm;
-use crate::pki::{self, Authority};
-
-const PKI: &str = "/etc/kubernetes/pki";
-/// As long as kubeadm's.
-const VALID: Duration = Duration::days(365);
+use crate::pki::{self, Authority, FOLDER, issue};
+use crate::serving;
 
 /// Who may do everything, by kubeadm's own binding.
 const ADMINS: &str = "kubeadm:cluster-admins";
@@ -75,11 +68,12 @@ impl Credentials {
             ("front-proxy-ca", &self.front_proxy),
             ("etcd/ca", &self.etcd),
         ] {
-            files.extend(pair(path, authority));
+            files.extend(authority.files(&format!("{FOLDER}/{path}")));
         }
         for (path, issued) in self.servers(spec, node, names)? {
-            files.extend(pair(path, &issued));
+            files.extend(issued.files(&format!("{FOLDER}/{path}")));
         }
+        files.extend(serving::control_plane(&self.cluster)?);
         for (file, user, group) in [
             ("admin", "kubernetes-admin", Some(ADMINS)),
             (
@@ -97,11 +91,11 @@ impl Credentials {
         }
         let tokens = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         files.push(File::secret(
-            format!("{PKI}/sa.key"),
+            format!("{FOLDER}/sa.key"),
             tokens.serialize_pem(),
         ));
         files.push(File::public(
-            format!("{PKI}/sa.pub"),
+            format!("{FOLDER}/sa.pub"),
             tokens.public_key_pem(),
         ));
         Ok(files)
@@ -180,49 +174,6 @@ impl Credentials {
     }
 }
 
-/// A certificate and its key, signed by `authority`.
-fn issue(
-    authority: &Authority,
-    user: &str,
-    group: Option<&str>,
-    names: &[String],
-    uses: &[ExtendedKeyUsagePurpose],
-) -> Result<Authority, rcgen::Error> {
-    let signer = KeyPair::from_pem(&authority.key)?;
-    let issuer = Issuer::from_ca_cert_pem(&authority.certificate, signer)?;
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let mut params = CertificateParams::new(names)?;
-    params.distinguished_name = DistinguishedName::new();
-    if let Some(group) = group {
-        params
-            .distinguished_name
-            .push(DnType::OrganizationName, group);
-    }
-    params.distinguished_name.push(DnType::CommonName, user);
-    params.is_ca = IsCa::ExplicitNoCa;
-    params.key_usages = vec![
-        KeyUsagePurpose::DigitalSignature,
-        KeyUsagePurpose::KeyEncipherment,
-    ];
-    params.extended_key_usages = uses.to_vec();
-    params.use_authority_key_identifier_extension = true;
-    let now = OffsetDateTime::now_utc();
-    params.not_before = now - Duration::HOUR;
-    params.not_after = now + VALID;
-    let certificate = params.signed_by(&key, &issuer)?;
-    Ok(Authority {
-        certificate: certificate.pem(),
-        key: key.serialize_pem(),
-    })
-}
-
-fn pair(path: &str, of: &Authority) -> [File; 2] {
-    [
-        File::public(format!("{PKI}/{path}.crt"), of.certificate.as_str()),
-        File::secret(format!("{PKI}/{path}.key"), of.key.as_str()),
-    ]
-}
-
 /// A kubeconfig as kubeadm writes it.
 fn kubeconfig(
     cluster: &str,
@@ -282,7 +233,12 @@ mod tests {
             ["/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/kubelet.conf"]
         );
         let all = paths(&nodes[0]);
-        for wanted in ["pki/sa.pub", "pki/etcd/peer.key", "super-admin.conf"] {
+        for wanted in [
+            "pki/sa.pub",
+            "pki/etcd/peer.key",
+            "pki/kube-scheduler.key",
+            "super-admin.conf",
+        ] {
             assert!(
                 all.contains(&format!("/etc/kubernetes/{wanted}")),
                 "{all:?}"

@@ -10,7 +10,8 @@ use crate::archive::{File, tar};
 use crate::cni;
 use crate::kubeadm::{self, Inputs};
 use crate::mirrors;
-use crate::pki::{Authority, Shared};
+use crate::pki::{Authority, FOLDER, Shared};
+use crate::serving;
 use crate::steps::Plan;
 
 /// The archive of one node.
@@ -33,7 +34,9 @@ pub(crate) fn archive(plan: &Plan, inputs: &Inputs<'_>, node: &NodePlan) -> io::
     }
     files.extend(inputs.patches(node));
     files.extend(mirrors::files(spec, plan.subnet));
+    files.extend(serving::kubelet(&plan.authority, node).map_err(io::Error::other)?);
     if node.role == Role::ControlPlane {
+        files.extend(serving::control_plane(&plan.authority).map_err(io::Error::other)?);
         files.push(File::secret(kubeadm::CA_KEY, key.as_str()));
         files.extend(plan.shared.iter().flat_map(shared));
         files.extend(kubeadm::audit_policy(spec));
@@ -49,22 +52,13 @@ pub(crate) fn archive(plan: &Plan, inputs: &Inputs<'_>, node: &NodePlan) -> io::
 
 /// Keys that are there already are not made by kubeadm, so every control plane has the same.
 fn shared(shared: &Shared) -> Vec<File> {
-    let pki = |name: &str| format!("/etc/kubernetes/pki/{name}");
+    let path = |name: &str| format!("{FOLDER}/{name}");
     let mut files = vec![
-        File::public(pki("sa.pub"), shared.accounts.0.as_str()),
-        File::secret(pki("sa.key"), shared.accounts.1.as_str()),
+        File::public(path("sa.pub"), shared.accounts.0.as_str()),
+        File::secret(path("sa.key"), shared.accounts.1.as_str()),
     ];
-    for (name, authority) in [
-        ("etcd/ca", &shared.etcd),
-        ("front-proxy-ca", &shared.front_proxy),
-    ] {
-        let Authority { certificate, key } = authority;
-        files.push(File::public(
-            pki(&format!("{name}.crt")),
-            certificate.as_str(),
-        ));
-        files.push(File::secret(pki(&format!("{name}.key")), key.as_str()));
-    }
+    files.extend(shared.etcd.files(&path("etcd/ca")));
+    files.extend(shared.front_proxy.files(&path("front-proxy-ca")));
     files
 }
 

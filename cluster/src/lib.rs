@@ -30,6 +30,7 @@ mod mirrors;
 mod pki;
 mod reach;
 mod reup;
+mod serving;
 mod snapshot;
 mod state;
 mod steps;

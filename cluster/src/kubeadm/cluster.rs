@@ -6,6 +6,9 @@ use kcluster_matrix::ClusterSpec;
 use serde_json::{Value, json};
 
 use super::{Inputs, arguments, audit, joined};
+use crate::serving;
+
+const SCHEDULER: &str = "kube-scheduler";
 
 /// `ClusterConfiguration`.
 pub(super) fn configuration(inputs: &Inputs<'_>) -> Value {
@@ -27,7 +30,11 @@ pub(super) fn configuration(inputs: &Inputs<'_>) -> Value {
             "extraArgs": api_server(spec),
         },
         "controllerManager": { "extraArgs": controller_manager(spec) },
-        "scheduler": { "extraArgs": scheduler(spec) },
+        "scheduler": {
+            "extraArgs": scheduler(spec),
+            // The controller manager's pod sees the whole folder anyway.
+            "extraVolumes": serving::places(SCHEDULER).map(|path| seen(&path)).to_vec(),
+        },
         "etcd": { "local": {
             "dataDir": "/var/lib/etcd",
             "extraArgs": etcd(spec),
@@ -96,6 +103,7 @@ fn controller_manager(spec: &ClusterSpec) -> Value {
         pairs
             .into_iter()
             .map(|(name, value)| (name, value.to_owned()))
+            .chain(serves("kube-controller-manager"))
             .chain(gates(&spec.feature_gates)),
     )
 }
@@ -105,8 +113,34 @@ fn scheduler(spec: &ClusterSpec) -> Value {
         leader(spec)
             .map(|(name, value)| (name, value.to_owned()))
             .into_iter()
+            .chain(serves(SCHEDULER))
             .chain(gates(&spec.feature_gates)),
     )
+}
+
+/// What a component serves with.
+fn serves(component: &str) -> [(&'static str, String); 2] {
+    let [certificate, key] = serving::places(component);
+    [
+        ("tls-cert-file", certificate),
+        ("tls-private-key-file", key),
+    ]
+}
+
+/// A file of the node that a pod sees at the same place.
+fn seen(path: &str) -> Value {
+    let name = path
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .replace('.', "-");
+    json!({
+        "name": name,
+        "hostPath": path,
+        "mountPath": path,
+        "readOnly": true,
+        "pathType": "File",
+    })
 }
 
 /// With one control plane there is nobody to elect, and an attempt that comes

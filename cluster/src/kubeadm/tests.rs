@@ -84,6 +84,28 @@ fn init_has_four_documents() {
 }
 
 #[test]
+fn what_serves_finds_its_certificate_in_its_pod() {
+    inputs_of(&spec("a", 0), |inputs| {
+        let cluster = &documents(&inputs.init())[1];
+        let manager = &cluster["controllerManager"];
+        assert_eq!(
+            argument(manager, "tls-private-key-file"),
+            Some("/etc/kubernetes/pki/kube-controller-manager.key")
+        );
+        let scheduler = &cluster["scheduler"];
+        for (index, argument_name) in ["tls-cert-file", "tls-private-key-file"].iter().enumerate() {
+            let volume = &scheduler["extraVolumes"][index];
+            let path = argument(scheduler, argument_name);
+            assert!(
+                path.is_some_and(|path| path.starts_with("/etc/kubernetes/pki/kube-scheduler."))
+            );
+            assert_eq!(volume["mountPath"].as_str(), path);
+            assert_eq!(volume["hostPath"].as_str(), path);
+        }
+    });
+}
+
+#[test]
 fn one_node_runs_everything() {
     inputs_of(&spec("a", 0), |inputs| {
         let init = &documents(&inputs.init())[0];

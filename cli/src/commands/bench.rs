@@ -153,9 +153,22 @@ impl Args {
         }
         image::version(&context.settings)?;
         context.follow()?;
-        let result = measure(&context, &plan, !options.no_kind).await;
+        let mut begun = None;
+        let result = measure(&context, &plan, !options.no_kind, &mut begun).await;
         context.hub.finish();
-        let bench = interrupt::or_interrupted(result, &context.cancel)?;
+        let told = interrupt::or_interrupted(result, &context.cancel);
+        let Some(bench) = begun else {
+            return told.map(|()| exit::PASSED);
+        };
+        if let Err(error) = told {
+            if !bench.rows.is_empty() {
+                context
+                    .printer
+                    .tell("what was measured until then, and is written nowhere:\n");
+                context.printer.tell(&tables(&bench));
+            }
+            return Err(error);
+        }
         let json = format!("{}\n", serde_json::to_string_pretty(&bench)?);
         // What took minutes to measure is shown before anything else can go wrong.
         if options.json {
@@ -215,35 +228,41 @@ fn tables(bench: &Bench) -> String {
     parts.join("\n")
 }
 
-async fn measure(context: &Context, plan: &Plan, with_kind: bool) -> anyhow::Result<Bench> {
+/// Takes all figures; those that it took before it failed are in `begun`.
+async fn measure(
+    context: &Context,
+    plan: &Plan,
+    with_kind: bool,
+    begun: &mut Option<Bench>,
+) -> anyhow::Result<()> {
     let settings = &context.settings;
     let (engine, info) = engine::probe(settings, &context.hub).await?;
     let engine = engine.as_ref();
     let request = image::request(settings, settings.platform_on(info.arch)?)?;
-    let mut bench = Bench {
+    let bench = begun.insert(Bench {
         format: FORMAT,
         at: Timestamp::now(),
         kubernetes: request.version.to_string(),
         machine: machine(&info),
         rows: Vec::new(),
-    };
+    });
     if bench.machine.is_busy() {
         context
             .hub
             .warn(&"the machine is busy: times will be those of a busy machine");
     }
     if plan.has(Topic::Builds) {
-        builds::measure(context, plan, &mut bench).await?;
+        builds::measure(context, plan, bench).await?;
     }
     let clusters = plan.boots() || plan.has(Topic::Emulated);
     if clusters || plan.has(Topic::Images) {
         let reference = image::ensure(context, engine, &request).await?;
         if plan.has(Topic::Images) {
-            images(engine, &reference, &mut bench).await?;
+            images(engine, &reference, bench).await?;
         }
     }
     if clusters {
-        kcluster::measure(context, engine, &info, plan, &mut bench).await?;
+        kcluster::measure(context, engine, &info, plan, bench).await?;
     }
     let kind = if with_kind {
         kind::find(context, engine).await?
@@ -252,12 +271,11 @@ async fn measure(context: &Context, plan: &Plan, with_kind: bool) -> anyhow::Res
     };
     match kind {
         Ok(kind) => {
-            kind.measure(context, engine, &info, plan, &mut bench)
-                .await?;
+            kind.measure(context, engine, &info, plan, bench).await?;
         }
-        Err(reason) => rows::skip_kind(plan, &mut bench, &reason),
+        Err(reason) => rows::skip_kind(plan, bench, &reason),
     }
-    Ok(bench)
+    Ok(())
 }
 
 fn machine(info: &EngineInfo) -> Machine {

@@ -55,7 +55,7 @@ async fn build(context: &Context, arch: Arch, emulation: Emulation) -> anyhow::R
     let mut command = child::kcluster(context, &args)?;
     command.env("GOCACHE", inside("go"));
     let before = of_children()?;
-    let took = child::timed(context, command, None).await?;
+    let took = child::timed(&context.cancel, command, None).await?;
     let cost = of_children()?.saturating_sub(before);
     context.hub.note(&format_args!(
         "node image of {arch}: {:.0} s of processor time in {:.0} s",

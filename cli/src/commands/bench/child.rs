@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use kcluster_reports::text::xml_text;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::as_variables;
 use crate::context::Context;
@@ -23,10 +24,10 @@ pub(super) fn kcluster(context: &Context, args: &[&str]) -> anyhow::Result<Comma
     Ok(command)
 }
 
-/// Runs `command` and returns how long it took. A signal to us is one to it, so that it removes what
-/// it made.
+/// Runs `command` and returns how long it took. When `cancel` says so it is asked to end, so that it removes what
+/// it made; what removes again has a token of its own, which nobody cancels.
 pub(super) async fn timed(
-    context: &Context,
+    cancel: &CancellationToken,
     mut command: Command,
     input: Option<&str>,
 ) -> anyhow::Result<Duration> {
@@ -39,7 +40,9 @@ pub(super) async fn timed(
     command
         .stdin(input_from)
         .stdout(Stdio::null())
-        .stderr(Stdio::piped());
+        .stderr(Stdio::piped())
+        // Or else it would have the terminal's signal and ours, and leave at once at the second.
+        .process_group(0);
     let began = Instant::now();
     let mut child = command
         .spawn()
@@ -52,9 +55,9 @@ pub(super) async fn timed(
     tokio::pin!(ended);
     let output = tokio::select! {
         output = &mut ended => output?,
-        () = context.cancel.cancelled() => {
+        () = cancel.cancelled() => {
             if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
-                // It may have had the terminal's own signal; one that is gone needs none.
+                // One that is gone needs none.
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
             }
             ended.await?;

@@ -7,6 +7,7 @@ use kcluster_cluster::{ROLE, list, of_cluster};
 use kcluster_matrix::{Arch, ClusterName, EventKind, Role, Sink, Step};
 use kcluster_reports::bench::{Bench, Row, Topic};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use super::rows::{self, LARGE};
 use super::{Plan, available, child, memory};
@@ -48,11 +49,11 @@ pub(super) async fn measure(
         state: TempDir::with_prefix("kcluster-bench-")?,
     };
     let result = own.every_run(engine, info, plan, bench).await;
-    // What a failure left must not stay, and is worth less than what failed.
-    let removed = own.run(&["down", "--name", NAME]).await;
-    let _ = own
-        .run(&["snapshot", "remove", "--name", NAME, SNAPSHOT])
-        .await;
+    // What a failure or a signal left must not stay, and is worth less than what failed.
+    let unhurried = CancellationToken::new();
+    let removed = own.run_until(&unhurried, &["down", "--name", NAME]).await;
+    let snapshot = ["snapshot", "remove", "--name", NAME, SNAPSHOT];
+    let _ = own.run_until(&unhurried, &snapshot).await;
     result.and(removed.map(drop))
 }
 
@@ -266,8 +267,16 @@ impl Own<'_> {
 
     /// kcluster itself, with all of this process's settings.
     async fn run(&self, args: &[&str]) -> anyhow::Result<Duration> {
+        self.run_until(&self.context.cancel, args).await
+    }
+
+    async fn run_until(
+        &self,
+        cancel: &CancellationToken,
+        args: &[&str],
+    ) -> anyhow::Result<Duration> {
         let mut command = child::kcluster(self.context, args)?;
         command.env(variable_of_state_dir(), self.state.path());
-        child::timed(self.context, command, None).await
+        child::timed(cancel, command, None).await
     }
 }

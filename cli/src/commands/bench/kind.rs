@@ -7,6 +7,7 @@ use kcluster_cluster::engine::{Engine, EngineInfo, ExecSpec, Labels};
 use kcluster_matrix::Sink;
 use kcluster_reports::bench::{Bench, Maker, Row, Topic};
 use tokio::process::Command;
+use tokio_util::sync::CancellationToken;
 
 use super::rows::{self, LARGE};
 use super::{Plan, available, child};
@@ -80,7 +81,7 @@ impl Kind {
                 .await;
             if result.is_err() {
                 // What failed is worth more than that its remains cannot be removed.
-                let _ = self.delete(context).await;
+                let _ = self.delete(&CancellationToken::new()).await;
                 break;
             }
         }
@@ -132,7 +133,7 @@ impl Kind {
                     take(row, (disk.container + disk.volumes) as f64);
                 }
             }
-            let took = self.delete(context).await?;
+            let took = self.delete(&context.cancel).await?;
             if workers == LARGE && plan.has(Topic::Boot) {
                 take(rows::removed(), took);
             }
@@ -154,7 +155,7 @@ impl Kind {
         command
             .args(args)
             .args(["--config", "-", "--kubeconfig", "/dev/null"]);
-        child::timed(context, command, Some(&config.to_string())).await?;
+        child::timed(&context.cancel, command, Some(&config.to_string())).await?;
         Ok(())
     }
 
@@ -173,7 +174,7 @@ impl Kind {
         Ok(())
     }
 
-    async fn delete(&self, context: &Context) -> anyhow::Result<f64> {
+    async fn delete(&self, cancel: &CancellationToken) -> anyhow::Result<f64> {
         let mut command = self.command();
         command.args([
             "delete",
@@ -183,7 +184,7 @@ impl Kind {
             "--kubeconfig",
             "/dev/null",
         ]);
-        let took = child::timed(context, command, None).await?;
+        let took = child::timed(cancel, command, None).await?;
         Ok(took.as_secs_f64())
     }
 

@@ -145,6 +145,8 @@ impl Go {
             .args(build.package)
             .env("GOOS", "linux")
             .env("GOARCH", build.arch.as_str())
+            // A build that is ended leaves gigabytes of its own behind: here they go with what it was to make.
+            .env("GOTMPDIR", output.parent().unwrap_or(dir))
             .output()
             .await
             .map(drop)
